@@ -1,0 +1,307 @@
+"""What the world looks like: tables with their indexes, what CloudWatch said, what is to be changed.
+
+Units: capacity is in units per second; CloudWatch sums are units (or events) per minute; instants are seconds since
+the epoch, UTC. Tables and indexes, reads and writes share one path: a :class:`Dimension` is the pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
+
+
+class Kind(StrEnum):
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Dimension:
+    """(table | index) x (read | write). ``index`` is "" for the table itself, so that dimensions sort."""
+
+    index: str
+    kind: Kind
+
+    @property
+    def noun(self) -> str:
+        """How a person says it: "writes", or "writes of index by-customer"."""
+        return f"{self.kind}s of index {self.index}" if self.index else f"{self.kind}s"
+
+    @property
+    def is_table(self) -> bool:
+        return not self.index
+
+
+TABLE_READ = Dimension("", Kind.READ)
+TABLE_WRITE = Dimension("", Kind.WRITE)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TableKey:
+    """Identity of a table. ``account`` is the 12-digit AWS account id."""
+
+    account: str
+    region: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.region}/{self.name}"
+
+
+class Billing(StrEnum):
+    PROVISIONED = "provisioned"
+    ON_DEMAND = "on-demand"
+
+
+class Status(StrEnum):
+    """TableStatus / IndexStatus, folded to what matters for acting."""
+
+    ACTIVE = "active"
+    UPDATING = "updating"
+    OTHER = "other"  # creating, deleting, archived, inaccessible encryption credentials ...
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """ProvisionedThroughputDescription of a table or of one index, with its status.
+
+    units: provisioned units per second per kind (0 on demand). decreases_today: NumberOfDecreasesToday, of the
+    current UTC day. last_increase / last_decrease: instants, None when never. on_demand_max: the owner's cap per
+    kind, absent when none is set.
+    """
+
+    units: Mapping[Kind, int]
+    status: Status = Status.ACTIVE
+    decreases_today: int = 0
+    last_increase: float | None = None
+    last_decrease: float | None = None
+    on_demand_max: Mapping[Kind, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TableDescription:
+    """One DescribeTable. ``throughputs`` holds the table under "" and each index under its name.
+
+    replicas: the other Regions of a global table, empty for a regional one.
+    """
+
+    key: TableKey
+    billing: Billing
+    throughputs: Mapping[str, Throughput]
+    replicas: tuple[str, ...] = ()
+
+    def dimensions(self) -> list[Dimension]:
+        """Every dimension, the table's first, then by index name."""
+        return [Dimension(index, kind) for index in sorted(self.throughputs) for kind in (Kind.READ, Kind.WRITE)]
+
+    def provisioned(self, dimension: Dimension) -> int:
+        return self.throughputs[dimension.index].units[dimension.kind]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the table and all its indexes are ACTIVE, so that an UpdateTable can be accepted."""
+        return all(part.status is Status.ACTIVE for part in self.throughputs.values())
+
+
+class Metric(StrEnum):
+    """What is asked of CloudWatch. The mapping to AWS names is in watcher/aws/cloudwatch.py."""
+
+    CONSUMED = "consumed"  # Sum of Consumed*CapacityUnits
+    REQUESTS = "requests"  # SampleCount of Consumed*CapacityUnits
+    THROTTLED = "throttled"  # Sum of *ThrottleEvents
+    THROTTLED_PROVISIONED = "throttled-provisioned"
+    THROTTLED_KEY_RANGE = "throttled-key-range"
+    THROTTLED_ACCOUNT_LIMIT = "throttled-account-limit"
+    THROTTLED_ON_DEMAND_CAP = "throttled-on-demand-cap"
+    LATENCY_AVERAGE = "latency-average"  # SuccessfulRequestLatency, milliseconds, per operation
+    LATENCY_P99 = "latency-p99"
+
+
+CAUSE_METRICS: Mapping[Metric, Cause] = {
+    Metric.THROTTLED_PROVISIONED: Cause.PROVISIONED,
+    Metric.THROTTLED_KEY_RANGE: Cause.KEY_RANGE,
+    Metric.THROTTLED_ACCOUNT_LIMIT: Cause.ACCOUNT_LIMIT,
+    Metric.THROTTLED_ON_DEMAND_CAP: Cause.ON_DEMAND_CAP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One metric of one table: of a dimension, or (latency) of an operation."""
+
+    table: str
+    metric: Metric
+    dimension: Dimension | None = None
+    operation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What CloudWatch said to one query: one-minute points by the minute's start.
+
+    complete: False when the answer was partial, failed or forbidden; then a missing point says nothing at all.
+    """
+
+    points: Mapping[int, float] = field(default_factory=dict)
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ScalableTarget:
+    """An Application Auto Scaling target on a dimension: its bounds, units per second."""
+
+    min: int
+    max: int
+    suspended: bool = False  # scaling in and out both suspended: the target holds nothing
+
+
+@dataclass(frozen=True, slots=True)
+class HotKey:
+    """One contributor, already in the form the config allows (hashed, redacted or plain).
+
+    per_minute: units (3 per WCU, 1 per RCU) or throttled events in its busiest minute;
+    ceiling_share: its part of one partition's ceiling of 180,000 a minute, None for throttled events.
+    """
+
+    key: str
+    per_minute: float
+    ceiling_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HotKeyReport:
+    """Contributor Insights of a table or index. An empty ``keys`` with ``sampled`` False never means "no hot key"."""
+
+    sampled: bool
+    throttled: tuple[HotKey, ...] = ()
+    accessed: tuple[HotKey, ...] = ()
+    note: str = ""  # why not sampled: disabled, no permission, failed
+
+
+@dataclass(frozen=True, slots=True)
+class TableObservation:
+    """Everything seen of one table in one cycle.
+
+    answers: by query (dimension queries and latency queries of this table only). described_at: when ``description``
+    was read. scaling: Application Auto Scaling targets by dimension; None when it could not be read, which counts
+    as another hand on everything. hot_keys: by index ("" for the table), only where asked for.
+    """
+
+    description: TableDescription
+    described_at: float
+    answers: Mapping[Query, Answer]
+    scaling: Mapping[Dimension, ScalableTarget] | None = field(default_factory=dict)
+    hot_keys: Mapping[str, HotKeyReport] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided for one dimension in one cycle, and why. ``after`` equals ``before`` for a hold."""
+
+    time: float
+    table: TableKey
+    dimension: Dimension
+    before: int
+    after: int
+    reason: Reason
+    sentence: str
+    mode: Mode
+    outcome: Outcome = Outcome.NONE
+    evidence: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_change(self) -> bool:
+        return self.after != self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An absolute new value for one dimension, with the value it was decided upon."""
+
+    dimension: Dimension
+    before: int
+    after: int
+
+    @property
+    def is_decrease(self) -> bool:
+        return self.after < self.before
+
+
+class Lever(StrEnum):
+    """What an action moves."""
+
+    CAPACITY = "capacity"  # UpdateTable: provisioned throughput
+    FLOOR = "floor"  # RegisterScalableTarget: MinCapacity of another scaler's target
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One call: all changes of one table together. FLOOR actions carry exactly one change."""
+
+    table: TableKey
+    lever: Lever
+    changes: tuple[Change, ...]
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An action as recorded before it is carried out. ``id`` is unique and sorts by time."""
+
+    id: str
+    time: float
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of an intent. ``detail`` is one sentence, AWS's own words where there are any."""
+
+    intent: Intent
+    outcome: Outcome
+    time: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One message about one incident. ``sequence`` counts the incident's messages from 1.
+
+    subject: under 100 characters. sentence: the whole story in one. facts: numbers by name, in reading order.
+    todo: what a person should do now. attributes become SNS message attributes.
+    """
+
+    incident: str
+    sequence: int
+    state: IncidentState
+    severity: Severity
+    cause: Cause
+    table: TableKey
+    index: str
+    time: float
+    opened_at: float
+    subject: str
+    sentence: str
+    facts: tuple[tuple[str, str], ...] = ()
+    done: str = ""
+    todo: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.incident}-{self.sequence}"
+
+    def attributes(self) -> dict[str, str]:
+        """The SNS message attributes of the contract, all strings; index is "-" for the table itself."""
+        return {
+            "incident": self.incident,
+            "state": self.state.value,
+            "severity": self.severity.value,
+            "cause": self.cause.value,
+            "table": self.table.name,
+            "index": self.index or "-",
+            "account": self.table.account,
+            "region": self.table.region,
+        }

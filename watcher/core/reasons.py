@@ -1,0 +1,106 @@
+"""The closed vocabularies. One word is the log field, the metric label, the alert's text and the page's cell."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why requests fail, or are slow, or why nothing can be said. Worst first where several hold at once."""
+
+    PROVISIONED = "provisioned"  # more demand than provisioned capacity: capacity is the answer
+    KEY_RANGE = "key-range"  # one key range above 3,000 RCU/s or 1,000 WCU/s: capacity cannot help
+    ACCOUNT_LIMIT = "account-limit"  # an account or table quota: ask AWS to lift it
+    ON_DEMAND_CAP = "on-demand-cap"  # the maximum the owner set on an on-demand table or index
+    INDEX_BACK_PRESSURE = "index-back-pressure"  # a starving index throttles its table's writes
+    UNCLASSIFIED = "unclassified"  # throttled, but neither AWS nor the utilisation says why
+    SLOW = "slow"  # latency far above its own normal without throttling: not a capacity problem
+    BLIND = "blind"  # CloudWatch is silent or stale: nothing can be said
+    NONE = "none"
+
+
+class Reason(StrEnum):
+    """Why a decision came out as it did, "no" included."""
+
+    RAISE_DEMAND = "raise-demand"
+    RAISE_THROTTLED = "raise-throttled"
+    RAISE_TO_MIN = "raise-to-min"
+    LOWER_UNUSED = "lower-unused"
+    LOWER_TO_MAX = "lower-to-max"
+    RAISE_FLOOR = "raise-floor"
+    RESTORE_FLOOR = "restore-floor"
+
+    HOLD_STEADY = "hold-steady"
+    HOLD_SETTLING = "hold-settling"
+    HOLD_RECENT_LOAD = "hold-recent-load"
+    HOLD_ABSENT = "hold-absent-data"
+    HOLD_STALE = "hold-stale-data"
+    HOLD_AT_MAX = "hold-at-max"
+    HOLD_AT_MIN = "hold-at-min"
+    HOLD_SMALL_SAVING = "hold-small-saving"
+    HOLD_BUDGET = "hold-decrease-budget"
+    HOLD_RAISE_FIRST = "hold-raise-first"
+    HOLD_RATE_LIMIT = "hold-rate-limit"
+    HOLD_BUSY = "hold-busy"
+    HOLD_PENDING = "hold-pending"
+    HOLD_KEY_RANGE = "hold-key-range"
+    HOLD_ACCOUNT_LIMIT = "hold-account-limit"
+    HOLD_BACK_PRESSURE = "hold-index-back-pressure"
+    HOLD_UNCLASSIFIED = "hold-unclassified"
+    HOLD_ON_DEMAND = "hold-on-demand"
+    HOLD_GLOBAL_TABLE = "hold-global-table"
+    HOLD_AUTO_SCALING = "hold-auto-scaling"
+    HOLD_FOREIGN_CHANGE = "hold-foreign-change"
+    HOLD_OBSERVE_ONLY = "hold-observe-only"
+    HOLD_ERROR = "hold-error"
+
+
+class Outcome(StrEnum):
+    """What became of a decision. APPLIED means an UpdateTable (or new floor) that AWS accepted."""
+
+    NONE = "none"  # a hold: nothing was to be done
+    ADVISED = "advised"  # advise mode: this is what act mode would have done
+    PENDING = "pending"  # recorded, not yet answered
+    APPLIED = "applied"
+    CANCELLED = "cancelled"  # the world had changed when re-described just before acting
+    BUSY = "busy"  # ResourceInUseException: another change is under way
+    BUDGET = "budget"  # LimitExceededException: decreases are limited
+    QUOTA = "quota"  # LimitExceededException: a table or account maximum
+    THROTTLED = "throttled"  # AWS throttled the control plane
+    DENIED = "denied"  # a missing permission
+    GONE = "gone"  # the table or index does not exist any more
+    UNCHANGED = "unchanged"  # ValidationException: equals the current value
+    INVALID = "invalid"  # any other ValidationException
+    UNKNOWN = "unknown"  # no answer: accepted or not shows at the next DescribeTable
+    SUPERSEDED = "superseded"  # found open after a crash, and not visible in DescribeTable
+
+    @property
+    def is_refusal(self) -> bool:
+        return self not in (Outcome.NONE, Outcome.ADVISED, Outcome.PENDING, Outcome.APPLIED)
+
+
+class Mode(StrEnum):
+    """How far the watcher may go on a table."""
+
+    OBSERVE = "observe"  # measure and alert
+    ADVISE = "advise"  # everything but the change itself
+    ACT = "act"
+
+
+class Freshness(StrEnum):
+    """Absent, stale and zero are three different things; a fresh zero is FRESH with value 0."""
+
+    FRESH = "fresh"
+    STALE = "stale"
+    ABSENT = "absent"
+
+
+class Severity(StrEnum):
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class IncidentState(StrEnum):
+    OPEN = "open"
+    WORSENED = "worsened"
+    RESOLVED = "resolved"

@@ -1,0 +1,88 @@
+"""What the watcher remembers of one table between cycles.
+
+The one-minute series are a cache of CloudWatch: they are read back from there after a restart (one call returns three
+hours for the price of one point), so stores persist everything here except the fields marked "cache".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from watcher.core.model import Dimension
+from watcher.core.reasons import Cause, Reason, Severity
+from watcher.core.series import Series
+
+SERIES_SECONDS = 3 * 3600.0  # how much of each series is kept
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionState:
+    """consumed, requests, throttled, causes: cache; units or events per minute.
+
+    expected: the capacity this watcher last saw or wrote, units per second; a different one in DescribeTable is
+    another hand's. raised_at / lowered_at: instants of the last change in that direction, whoever made it.
+    raised_on: newest minute that was evidence for the last raise. advised: the value last advised, not to be repeated.
+    floor_before: MinCapacity of another scaler's target before this watcher raised it, None when it did not.
+    """
+
+    consumed: Series = field(default_factory=Series)
+    requests: Series = field(default_factory=Series)
+    throttled: Series = field(default_factory=Series)
+    causes: Mapping[Cause, Series] = field(default_factory=dict)
+    expected: int | None = None
+    raised_at: float | None = None
+    lowered_at: float | None = None
+    raised_on: int | None = None
+    advised: int | None = None
+    floor_before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """An operation's own normal latency: a slowly decaying mean of its one-minute averages, milliseconds.
+
+    minutes: how many went in, so that a young normal is not trusted. newest: start of the newest minute that did.
+    slow_minutes: how many in a row, up to newest, were far above normal. average / p99: of that newest minute.
+    """
+
+    mean: float
+    minutes: int
+    newest: int
+    slow_minutes: int = 0
+    average: float = 0.0
+    p99: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Open trouble of one table: one incident, one thread of messages.
+
+    sequence: messages so far. peak: worst share of requests throttled so far (or latency over normal, for SLOW).
+    last_bad: start of the newest minute that showed the trouble. events: throttled events since it opened.
+    """
+
+    id: str
+    opened_at: float
+    cause: Cause
+    index: str
+    severity: Severity
+    sequence: int
+    peak: float
+    last_bad: float
+    events: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """changes: instants of this watcher's own changes in the last hour. foreign_at: when another hand last changed
+    capacity. pending: the action recorded but not yet settled (its intent's id). marks: the last decision told per
+    dimension, so that history holds transitions and not every minute's repetition."""
+
+    dimensions: Mapping[Dimension, DimensionState] = field(default_factory=dict)
+    latency: Mapping[str, Normal] = field(default_factory=dict)
+    incident: Incident | None = None
+    changes: tuple[float, ...] = ()
+    foreign_at: float | None = None
+    pending: str = ""
+    marks: Mapping[Dimension, tuple[Reason, int]] = field(default_factory=dict)

@@ -1,0 +1,199 @@
+"""What the cycle speaks to. Adapters live in aws/, store/, telemetry/; tests bring in-memory ones.
+
+Errors: AWS-facing ports raise the AwsError family, the store raises StoreError, the notifier raises DeliveryError.
+Nothing else crosses these lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from watcher.core.model import (
+    Action,
+    Alert,
+    Answer,
+    Decision,
+    Dimension,
+    HotKeyReport,
+    Intent,
+    Query,
+    ScalableTarget,
+    Settlement,
+    TableDescription,
+    TableKey,
+)
+from watcher.core.reasons import Mode, Outcome
+from watcher.core.result import Explanation
+from watcher.core.state import TableState
+
+
+class Tables(Protocol):
+    """DynamoDB's control plane, read only, of one Region."""
+
+    def names(self) -> list[str]:
+        """Every table name of the Region (ListTables, all pages)."""
+
+    def describe(self, name: str) -> TableDescription:
+        """DescribeTable. Raises AwsNotFound when the table is gone or being created or deleted."""
+
+
+class Metrics(Protocol):
+    """CloudWatch of one Region, read only."""
+
+    def read(self, queries: Sequence[Query], start: float, end: float) -> Mapping[Query, Answer]:
+        """One-minute points of each query with start <= minute < end.
+
+        Every query has an answer; one that failed, was partial or forbidden has ``complete`` False. Raises AwsError
+        only when nothing at all could be read.
+        """
+
+    def operations(self) -> Mapping[str, frozenset[str]]:
+        """DynamoDB operations with recent latency data, by table name (ListMetrics)."""
+
+
+class Scaling(Protocol):
+    """Application Auto Scaling of one Region, read only."""
+
+    def targets(self, tables: Sequence[str]) -> Mapping[str, Mapping[Dimension, ScalableTarget]]:
+        """The scalable targets of each table that has any (DescribeScalableTargets)."""
+
+
+class HotKeys(Protocol):
+    """Contributor Insights of one Region, read only here."""
+
+    def report(self, table: str, index: str, start: float, end: float) -> HotKeyReport:
+        """Top contributors in [start, end). Never raises for a missing permission or a disabled sampler: says so."""
+
+
+class Hand(Protocol):
+    """Carries out actions. One real, one that only advises: dry run is an adapter."""
+
+    def carry_out(self, action: Action) -> tuple[Outcome, str]:
+        """Re-describe, act at most once, and say what became of it, with one sentence of detail. Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionPorts:
+    """Everything that reaches one Region."""
+
+    region: str
+    tables: Tables
+    metrics: Metrics
+    scaling: Scaling
+    hot_keys: HotKeys
+    hands: Mapping[Mode, Hand]  # ADVISE and ACT
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An alert on its way to one topic. attempts: failed ones so far. id is the deduplication id."""
+
+    id: str
+    topic_arn: str
+    alert: Alert
+    attempts: int = 0
+    next_attempt: float = 0.0
+
+
+class Notifier(Protocol):
+    def topics_for(self, alert: Alert) -> list[str]:
+        """ARNs of the topics the configuration routes this alert to; may be empty."""
+
+    def publish(self, outgoing: Outgoing) -> None:
+        """Deliver once. Raises DeliveryError."""
+
+
+@dataclass(frozen=True, slots=True)
+class CycleRecord:
+    """What one cycle writes before it acts, in one transaction."""
+
+    time: float
+    states: Mapping[TableKey, TableState] = field(default_factory=dict)
+    decisions: Sequence[Decision] = ()
+    intents: Sequence[Intent] = ()
+    outgoing: Sequence[Outgoing] = ()
+
+
+class Store(Protocol):
+    """Durable memory. Every method raises StoreError when it cannot do its whole job."""
+
+    def load(self) -> Mapping[TableKey, TableState]:
+        """All table states, their caches empty."""
+
+    def record(self, record: CycleRecord) -> None:
+        """All of it or nothing. Decisions of an intent are stored with outcome PENDING."""
+
+    def settle(self, settlements: Sequence[Settlement], states: Mapping[TableKey, TableState]) -> None:
+        """Close intents: their outcome, detail, and the outcome of the decisions they came from. One transaction."""
+
+    def open_intents(self) -> Sequence[Intent]:
+        """Intents recorded but never settled, oldest first."""
+
+    def forget(self, table: TableKey) -> None:
+        """Drop the state of a deleted table; its history stays."""
+
+    def outbox(self, now: float, limit: int) -> Sequence[Outgoing]:
+        """Due undelivered messages: oldest first, and per (incident, topic) only the oldest undelivered one."""
+
+    def delivered(self, outgoing: Outgoing, now: float) -> None: ...
+
+    def failed(self, outgoing: Outgoing, now: float, error: str, next_attempt: float | None) -> None:
+        """Count a failed attempt; ``next_attempt`` None gives the message up (it stays in the store as dead)."""
+
+    def history(self, table: str | None = None, limit: int = 200) -> Sequence[Decision]:
+        """Decisions, newest first; of the tables with this name, or of all."""
+
+    def alerts(self, limit: int = 100) -> Sequence[Alert]:
+        """Alerts recorded, newest first."""
+
+    def prune(self, before: float) -> None:
+        """Drop decisions, settled intents and delivered messages older than ``before``."""
+
+    def secret(self) -> bytes:
+        """32 random bytes made at first use and kept: the key for hashing other people's key values."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TableReport:
+    """One table after one cycle. error: why nothing could be seen of it this time, or ""."""
+
+    key: TableKey
+    mode: Mode
+    description: TableDescription | None
+    explanation: Explanation | None
+    settlements: Sequence[Settlement] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """One finished cycle. seconds: its duration on this clock's monotonic face. phases: seconds by name, real.
+
+    region_errors: what could not be seen, by Region, "" key for the store. unmatched: tables no rule matches.
+    told: alerts recorded this cycle. delivered/undelivered: messages by this cycle's attempts.
+    """
+
+    started_at: float
+    finished_at: float
+    seconds: float
+    tables: Sequence[TableReport] = ()
+    region_errors: Mapping[str, str] = field(default_factory=dict)
+    unmatched: int = 0
+    told: Sequence[Alert] = ()
+    delivered: int = 0
+    undelivered: int = 0
+    phases: Mapping[str, float] = field(default_factory=dict)
+    acting: bool = True  # False while the store is lost
+
+
+class Telemetry(Protocol):
+    """Where the cycle's life is shown: logs, metrics, page."""
+
+    def cycle_finished(self, report: CycleReport) -> None: ...
+
+    def trouble(self, event: str, **facts: object) -> None:
+        """Something went wrong that did not stop the cycle. ``event`` is a constant name."""
