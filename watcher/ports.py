@@ -107,13 +107,18 @@ class Notifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CycleRecord:
-    """What one cycle writes before it acts, in one transaction."""
+    """What one cycle writes before it acts, in one transaction.
+
+    alerts: those raised, so that an alert no topic is configured for is still remembered; the alerts of ``outgoing``
+    are remembered whether they are repeated here or not.
+    """
 
     time: float
     states: Mapping[TableKey, TableState] = field(default_factory=dict)
     decisions: Sequence[Decision] = ()
     intents: Sequence[Intent] = ()
     outgoing: Sequence[Outgoing] = ()
+    alerts: Sequence[Alert] = ()
 
 
 class Store(Protocol):
@@ -174,7 +179,8 @@ class CycleReport:
     """One finished cycle. seconds: its duration on this clock's monotonic face. phases: seconds by name, real.
 
     region_errors: what could not be seen, by Region, "" key for the store. unmatched: tables no rule matches.
-    told: alerts recorded this cycle. delivered/undelivered: messages by this cycle's attempts.
+    told: alerts recorded this cycle. delivered/undelivered: messages by this cycle's attempts. dead: of the
+    undelivered, those given up. outbox: messages still waiting after the cycle, None when not known.
     """
 
     started_at: float
@@ -188,6 +194,8 @@ class CycleReport:
     undelivered: int = 0
     phases: Mapping[str, float] = field(default_factory=dict)
     acting: bool = True  # False while the store is lost
+    dead: int = 0
+    outbox: int | None = None
 
 
 class Telemetry(Protocol):

@@ -55,12 +55,14 @@ class Tuning:
     lower_saving: float = 0.125  # smallest saving worth a decrease that costs nothing of the budget
     early_saving: float = 0.40  # smallest saving worth one of the day's first four decreases
     ride_saving: float = 0.02  # the sibling kind's saving that joins a decrease already paid for
+    lower_hold: float = 900.0  # seconds between two decreases of one table or index, so that each is seen at work
+    memory_share: float = 0.5  # a decrease leaves room for this part of the largest demand of the last three hours
     reserve: int = 1  # of the first four, kept for the evening
     reserve_until: float = 20 * 3600.0  # second of the UTC day from which the reserve may be spent
     raise_hold: float = 600.0  # no decrease this long after a raise
     throttle_hold: float = 1200.0  # nor this long after a throttle
     max_raise_factor: float = 20.0
-    max_lower_factor: float = 4.0  # never below a quarter in one step
+    max_lower_factor: float = 8.0  # never below an eighth in one step
     max_changes_per_hour: int = 20
     foreign_hold: float = 3600.0  # advise only, this long after another hand changed capacity
     stale_after: float = 300.0  # a newest point whose minute ended longer ago than this is stale
@@ -78,13 +80,16 @@ OBJECTIVES: Mapping[Objective, Tuning] = {
 class IncidentRules:
     """When a table's trouble is worth a message.
 
-    open_events: throttled events in the last ``window`` that open an incident. resolve_after: calm seconds, with fresh
-    data, that close it. critical_share: share of a dimension's requests throttled that makes it critical.
+    open_events: throttled events in the last ``window`` that open an incident at once; fewer open one when they show in
+    ``open_minutes`` different minutes of it, so that a lone event that an SDK retried away wakes nobody.
+    resolve_after: calm seconds, with fresh data, that close it. critical_share: share of a dimension's
+    requests throttled that makes it critical.
     slow_factor, slow_floor_ms, slow_minutes: an operation is slow when its average is above factor x its own normal,
     above the floor, for this many minutes in a row.
     """
 
-    open_events: float = 1.0
+    open_events: float = 10.0
+    open_minutes: int = 2
     window: float = 300.0
     resolve_after: float = 600.0
     critical_share: float = 0.05
@@ -96,7 +101,7 @@ class IncidentRules:
 
 @dataclass(frozen=True, slots=True)
 class TablePolicy:
-    """The config's word on one table. ``bounds`` is the table's own; ``index_bounds`` are patterns, first match wins."""
+    """The config's word on one table. bounds: the table's own. index_bounds: by pattern, first match wins."""
 
     mode: Mode = Mode.ADVISE
     objective: Objective = Objective.BALANCED

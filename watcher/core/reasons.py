@@ -51,7 +51,9 @@ class Reason(StrEnum):
     HOLD_GLOBAL_TABLE = "hold-global-table"
     HOLD_AUTO_SCALING = "hold-auto-scaling"
     HOLD_FOREIGN_CHANGE = "hold-foreign-change"
+    HOLD_UNBOUNDED = "hold-unbounded"
     HOLD_OBSERVE_ONLY = "hold-observe-only"
+    HOLD_REFUSED = "hold-refused"
     HOLD_ERROR = "hold-error"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from watcher.core.model import Dimension
-from watcher.core.reasons import Cause, Reason, Severity
+from watcher.core.reasons import Cause, Outcome, Reason, Severity
 from watcher.core.series import Series
 
 SERIES_SECONDS = 3 * 3600.0  # how much of each series is kept
@@ -74,10 +74,20 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """AWS's last refusal of one of our actions. detail: its own words."""
+
+    outcome: Outcome
+    at: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class TableState:
     """changes: instants of this watcher's own changes in the last hour. foreign_at: when another hand last changed
     capacity. pending: the action recorded but not yet settled (its intent's id). marks: the last decision told per
-    dimension, so that history holds transitions and not every minute's repetition."""
+    dimension, so that history holds transitions and not every minute's repetition. refusal: the
+    last action's, None once one is accepted."""
 
     dimensions: Mapping[Dimension, DimensionState] = field(default_factory=dict)
     latency: Mapping[str, Normal] = field(default_factory=dict)
@@ -86,3 +96,4 @@ class TableState:
     foreign_at: float | None = None
     pending: str = ""
     marks: Mapping[Dimension, tuple[Reason, int]] = field(default_factory=dict)
+    refusal: Refusal | None = None

@@ -1,0 +1,1 @@
+"""Tests mirror watcher/; house.py and its kind are helpers they share."""

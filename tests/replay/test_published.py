@@ -1,0 +1,254 @@
+"""What CloudWatch and Contributor Insights show, and from when on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.replay.plants import NOON, even_plant, script, table
+from watcher.core.model import TABLE_READ, TABLE_WRITE, Billing, Dimension, Kind, Metric
+from watcher.replay.plant import IndexSpec, MinuteDemand, Plant, TableSpec
+
+INDEX_WRITE = Dimension("by-day", Kind.WRITE)
+DAY = 86_400
+
+
+def shown(
+    plant: Plant, metric: Metric, dimension: Dimension | None = TABLE_WRITE, operation: str = ""
+) -> dict[int, float]:
+    return plant.points("orders", metric, dimension=dimension, operation=operation, start=NOON, end=NOON + DAY)
+
+
+@pytest.mark.parametrize(
+    ("after_end", "visible"),
+    [
+        pytest.param(59.999, False, id="59.999 s after the minute's end"),
+        pytest.param(60.0, True, id="60 s after the minute's end"),
+    ],
+)
+def test_point_appears_a_minute_after_its_minute(after_end: float, visible: bool) -> None:  # noqa: FBT001 - column
+    plant = even_plant()
+    plant.create(table(script(2.0)))
+    plant.advance(NOON + 60 + after_end)
+    assert shown(plant, Metric.CONSUMED) == ({NOON: 120.0} if visible else {})
+
+
+@pytest.mark.parametrize(
+    ("after_end", "visible"),
+    [
+        pytest.param(239.999, False, id="a late point, a hair before 60 + 180 s"),
+        pytest.param(240.0, True, id="a late point, 60 + 180 s after the minute's end"),
+    ],
+)
+def test_late_point(after_end: float, visible: bool) -> None:  # noqa: FBT001 - column
+    plant = Plant(NOON, jitter=0.0, late_share=1.0, late=180.0, spread=0.0)
+    plant.create(table(script(2.0)))
+    plant.advance(NOON + 60 + after_end)
+    assert (NOON in shown(plant, Metric.CONSUMED)) is visible
+
+
+def test_one_point_in_a_hundred_is_late_and_all_come_within_their_time() -> None:
+    # Seen 70 s after each minute's end, when all but the late ones must be out (60 + 10), and 65 s after it.
+    plant = Plant(NOON)
+    plant.create(table(script(2.0)))
+    late = early = 0
+    for minute in range(NOON, NOON + 2000 * 60, 60):
+        plant.advance(minute + 60 + 65.0)
+        early += bool(plant.points("orders", Metric.CONSUMED, dimension=TABLE_WRITE, start=minute, end=minute + 60))
+        plant.advance(minute + 60 + 70.0)
+        late += not plant.points("orders", Metric.CONSUMED, dimension=TABLE_WRITE, start=minute, end=minute + 60)
+    # Binomial(2000, .01): 20, standard deviation 4.4. Jitter is even over 10 s, so half are out after 5 of them.
+    assert 5 <= late <= 38
+    assert 850 <= early <= 1130
+    plant.advance(plant.now + 250)
+    assert len(plant.points("orders", Metric.CONSUMED, dimension=TABLE_WRITE, start=NOON, end=NOON + 2000 * 60)) == 2000
+
+
+def test_start_is_inclusive_and_end_exclusive() -> None:
+    plant = even_plant()
+    plant.create(table(script(2.0)))
+    plant.advance(NOON + 600)
+    points = plant.points("orders", Metric.CONSUMED, dimension=TABLE_WRITE, start=NOON + 60, end=NOON + 180)
+    assert list(points) == [NOON + 60, NOON + 120]
+    points = plant.points("orders", Metric.CONSUMED, dimension=TABLE_WRITE, start=NOON + 61, end=NOON + 180.5)
+    assert list(points) == [NOON + 120, NOON + 180]
+
+
+def test_idle_provisioned_table_has_zeros_and_no_throttles_or_latency() -> None:
+    plant = even_plant()
+    plant.create(table(script(0.0), indexes=(IndexSpec("by-day", 5, 5),)))
+    plant.advance(NOON + 180)
+    for dimension in (TABLE_READ, TABLE_WRITE, INDEX_WRITE):
+        assert shown(plant, Metric.CONSUMED, dimension) == {NOON: 0.0, NOON + 60: 0.0}
+        assert shown(plant, Metric.REQUESTS, dimension) == {NOON: 0.0, NOON + 60: 0.0}
+        assert shown(plant, Metric.THROTTLED, dimension) == {}
+    assert shown(plant, Metric.LATENCY_AVERAGE, None, "PutItem") == {}
+    assert plant.operations("orders") == frozenset()
+
+
+def test_idle_on_demand_table_has_nothing() -> None:
+    plant = even_plant()
+    plant.create(table(script(2.0, 0.0), billing=Billing.ON_DEMAND))
+    plant.advance(NOON + 240)
+    assert shown(plant, Metric.CONSUMED) == {NOON: 120.0}
+
+
+def test_requests_and_throttles_count_requests_not_units() -> None:
+    plant = even_plant()
+    plant.create(table(script(12.0, 10.01), units_per_request=4.0))
+    plant.advance(NOON + 180)
+    # Minute 1: 600 of 720 units served, 120 refused; at 4 units a request 150 and 30. Minute 2: 0.6 units refused are
+    # one request begun.
+    assert shown(plant, Metric.CONSUMED) == pytest.approx({NOON: 600.0, NOON + 60: 600.0})
+    assert shown(plant, Metric.REQUESTS) == {NOON: 150.0, NOON + 60: 150.0}
+    assert shown(plant, Metric.THROTTLED) == {NOON: 30.0, NOON + 60: 1.0}
+    assert shown(plant, Metric.THROTTLED_PROVISIONED) == {NOON: 30.0, NOON + 60: 1.0}
+    for metric in (Metric.THROTTLED_KEY_RANGE, Metric.THROTTLED_ACCOUNT_LIMIT, Metric.THROTTLED_ON_DEMAND_CAP):
+        assert shown(plant, metric) == {}
+
+
+def test_back_pressure_shows_on_the_index_with_cause_and_on_the_table_without() -> None:
+    plant = even_plant()
+    plant.create(table(script(9.0), indexes=(IndexSpec("by-day", 5, 6),)))
+    plant.advance(NOON + 120)
+    # The index takes 6 of 9 a second.
+    assert shown(plant, Metric.THROTTLED, INDEX_WRITE) == {NOON: 180.0}
+    assert shown(plant, Metric.THROTTLED_PROVISIONED, INDEX_WRITE) == {NOON: 180.0}
+    assert shown(plant, Metric.THROTTLED) == {NOON: 180.0}
+    assert shown(plant, Metric.THROTTLED_PROVISIONED) == {}
+    assert shown(plant, Metric.CONSUMED) == pytest.approx({NOON: 360.0})
+
+
+@pytest.mark.parametrize(
+    ("billing", "cap", "rate", "metric"),
+    [
+        pytest.param(Billing.ON_DEMAND, {Kind.WRITE: 10}, 11.0, Metric.THROTTLED_ON_DEMAND_CAP, id="the owner's cap"),
+        pytest.param(Billing.ON_DEMAND, {}, 40_001.0, Metric.THROTTLED_ACCOUNT_LIMIT, id="the quota"),
+    ],
+)
+def test_on_demand_throttles_carry_their_cause(
+    billing: Billing, cap: dict[Kind, int], rate: float, metric: Metric
+) -> None:
+    plant = even_plant()
+    plant.create(table(script(rate), billing=billing, on_demand_max=cap))
+    plant.advance(NOON + 120)
+    assert shown(plant, metric) == {NOON: 60.0}
+    assert shown(plant, Metric.THROTTLED) == {NOON: 60.0}
+    assert shown(plant, Metric.THROTTLED_PROVISIONED) == {}
+
+
+def test_latency_follows_its_factor_and_stops_with_traffic() -> None:
+    def demand(minute: int) -> MinuteDemand:
+        if minute >= NOON + 120:
+            return MinuteDemand()
+        return MinuteDemand({TABLE_READ: 60.0}, latency_factor=5.0 if minute == NOON + 60 else 1.0)
+
+    plant = even_plant()
+    plant.create(table(demand))
+    plant.advance(NOON + 300)
+    average = shown(plant, Metric.LATENCY_AVERAGE, None, "GetItem")
+    p99 = shown(plant, Metric.LATENCY_P99, None, "GetItem")
+    assert list(average) == list(p99) == [NOON, NOON + 60]
+    # 2.6 ms on average, 8 ms at p99, each within a tenth.
+    assert average[NOON] == pytest.approx(2.6, rel=0.1)
+    assert average[NOON + 60] == pytest.approx(13.0, rel=0.1)
+    assert p99[NOON] == pytest.approx(8.0, rel=0.1)
+    assert shown(plant, Metric.LATENCY_AVERAGE, None, "PutItem") == {}
+    assert shown(plant, Metric.LATENCY_AVERAGE, None, "Scan") == {}
+    assert plant.operations("orders") == {"GetItem", "Query"}
+
+
+def test_reads_of_an_index_are_queries() -> None:
+    plant = even_plant()
+    plant.create(table(script(1.0, dimension=Dimension("by-day", Kind.READ)), indexes=(IndexSpec("by-day", 5, 5),)))
+    plant.advance(NOON + 119.0)
+    assert plant.operations("orders") == frozenset()
+    plant.advance(NOON + 120.0)
+    assert plant.operations("orders") == {"Query"}
+
+
+def test_operations_are_forgotten_after_two_weeks() -> None:
+    plant = even_plant()
+    plant.create(table(script(1.0, 0.0)))
+    # The minute's start is exactly two weeks before the last finished minute ended; then one minute more.
+    plant.advance(NOON + 14 * DAY)
+    assert plant.operations("orders") == {"PutItem"}
+    plant.advance(NOON + 14 * DAY + 60)
+    assert plant.operations("orders") == frozenset()
+
+
+def test_points_of_a_deleted_table_stay() -> None:
+    plant = even_plant()
+    plant.create(table(script(2.0)))
+    plant.advance(NOON + 60)
+    plant.delete("orders")
+    plant.advance(NOON + 600)
+    assert shown(plant, Metric.CONSUMED) == {NOON: 120.0}
+
+
+def test_unknown_names_have_no_points() -> None:
+    plant = even_plant()
+    plant.create(table(script(2.0)))
+    plant.advance(NOON + 600)
+    assert plant.points("ghosts", Metric.CONSUMED, dimension=TABLE_WRITE, start=NOON, end=NOON + 60) == {}
+    assert shown(plant, Metric.CONSUMED, INDEX_WRITE) == {}
+    assert shown(plant, Metric.CONSUMED, None) == {}
+    assert plant.operations("ghosts") == frozenset()
+    assert plant.contributors("ghosts", "", throttled=True, start=NOON, end=NOON + 60) == []
+    assert plant.contributors("orders", "by-day", throttled=True, start=NOON, end=NOON + 60) == []
+    assert plant.truth("ghosts", TABLE_WRITE) == {}
+    assert plant.steps("ghosts", TABLE_WRITE) == ()
+
+
+def hot_plant() -> Plant:
+    """Ten idle minutes, then one of 2,400 writes a second, half of them to one key, and 600 reads to the same key."""
+
+    def demand(minute: int) -> MinuteDemand:
+        if minute < NOON + 600:
+            return MinuteDemand()
+        return MinuteDemand(
+            {TABLE_WRITE: 2400.0 * 60, TABLE_READ: 600.0 * 60},
+            {TABLE_WRITE: (("customer-1", 0.5),), TABLE_READ: (("customer-1", 1.0),)},
+        )
+
+    plant = even_plant()
+    plant.create(TableSpec("orders", 5000, 5000, demand=demand))
+    plant.advance(NOON + 660 + 60)
+    return plant
+
+
+def test_accessed_keys_count_three_for_a_write_and_one_for_a_read() -> None:
+    hot, ordinary, *rest = hot_plant().contributors("orders", "", throttled=False, start=NOON, end=NOON + DAY)
+    # 1000 writes x 3 + 600 reads, 60 s: exactly one partition's write ceiling (180,000) and the reads.
+    assert hot.key == "customer-1"
+    assert hot.minutes == pytest.approx({NOON + 600: 216_000.0})
+    assert (hot.busiest, hot.total) == pytest.approx((216_000.0, 216_000.0))
+    # The other 1200 writes a second are even over 1,000 keys: 1.2 x 3 x 60.
+    assert ordinary.busiest == pytest.approx(216.0)
+    assert len(rest) == 23
+
+
+def test_throttled_keys_count_requests() -> None:
+    (hot,) = hot_plant().contributors("orders", "", throttled=True, start=NOON, end=NOON + DAY)
+    assert (hot.key, hot.minutes) == ("customer-1", {NOON + 600: 12_000.0})
+
+
+def test_contributors_respect_window_and_publication() -> None:
+    plant = hot_plant()
+    assert plant.contributors("orders", "", throttled=True, start=NOON, end=NOON + 600) == []
+    early = Plant(NOON, jitter=0.0, late_share=0.0, spread=0.0)
+    early.create(table(script(20.0, hot=(("k", 1.0),))))
+    early.advance(NOON + 119.999)
+    assert early.contributors("orders", "", throttled=True, start=NOON, end=NOON + DAY) == []
+    early.advance(NOON + 120.0)
+    assert [it.key for it in early.contributors("orders", "", throttled=True, start=NOON, end=NOON + DAY)] == ["k"]
+
+
+def test_back_pressure_is_not_in_the_tables_throttled_keys() -> None:
+    plant = even_plant()
+    plant.create(table(script(9.0), indexes=(IndexSpec("by-day", 5, 6),)))
+    plant.advance(NOON + 120)
+    assert plant.contributors("orders", "", throttled=True, start=NOON, end=NOON + DAY) == []
+    of_index = plant.contributors("orders", "by-day", throttled=True, start=NOON, end=NOON + DAY)
+    # 180 refused requests hit 180 ordinary keys, one each; 25 are reported.
+    assert len(of_index) == 25
+    assert {it.busiest for it in of_index} == {1.0}

@@ -1,0 +1,106 @@
+"""Small true-to-life values, each with a way to vary what a test is about."""
+
+from __future__ import annotations
+
+from watcher.core.model import (
+    TABLE_READ,
+    TABLE_WRITE,
+    Action,
+    Alert,
+    Change,
+    Decision,
+    Dimension,
+    Intent,
+    Lever,
+    Settlement,
+    TableKey,
+)
+from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
+from watcher.core.series import Series
+from watcher.core.state import DimensionState, Incident, Normal, TableState
+from watcher.ports import Outgoing
+
+ORDERS = TableKey("123456789012", "us-east-1", "orders")
+ORDERS_EU = TableKey("123456789012", "eu-west-1", "orders")
+USERS = TableKey("123456789012", "us-east-1", "users")
+T = 1_790_000_000.0
+TOPIC = "arn:aws:sns:us-east-1:123456789012:capacity"
+OTHER_TOPIC = "arn:aws:sns:us-east-1:123456789012:database"
+
+
+def state(expected: int = 100) -> TableState:
+    """A table in the middle of an incident, as it is kept: without caches."""
+    return TableState(
+        dimensions={
+            TABLE_READ: DimensionState(expected=5),
+            TABLE_WRITE: DimensionState(expected=expected, raised_at=T - 90.5, raised_on=int(T) - 120),
+        },
+        latency={"GetItem": Normal(mean=4.25, minutes=900, newest=int(T) - 60, average=4.5, p99=11.0)},
+        incident=Incident("orders-1", T - 600, Cause.PROVISIONED, "", Severity.WARNING, 2, 0.21, T - 60, 1234.0),
+        changes=(T - 90.5,),
+        foreign_at=T - 7000,
+        pending="1790000000-1",
+        marks={TABLE_WRITE: (Reason.RAISE_THROTTLED, expected)},
+    )
+
+
+def state_with_caches() -> TableState:
+    series = Series({int(T): 600.0})
+    caches = DimensionState(consumed=series, requests=series, throttled=series, causes={Cause.PROVISIONED: series})
+    return TableState(dimensions={TABLE_READ: caches})
+
+
+def decision(
+    time: float = T,
+    table: TableKey = ORDERS,
+    dimension: Dimension = TABLE_WRITE,
+    sentence: str = "writes need 400 units",
+    outcome: Outcome = Outcome.NONE,
+) -> Decision:
+    return Decision(
+        time=time,
+        table=table,
+        dimension=dimension,
+        before=100,
+        after=400,
+        reason=Reason.RAISE_THROTTLED,
+        sentence=sentence,
+        mode=Mode.ACT,
+        outcome=outcome,
+        evidence={"demand": 350.5, "throttled": 20.0},
+    )
+
+
+def intent(
+    number: int = 1, time: float = T, table: TableKey = ORDERS, dimensions: tuple[Dimension, ...] = (TABLE_WRITE,)
+) -> Intent:
+    changes = tuple(Change(dimension, 100, 400) for dimension in dimensions)
+    return Intent(f"{int(time)}-{number}", time, Action(table, Lever.CAPACITY, changes, Mode.ACT))
+
+
+def settlement(of: Intent, outcome: Outcome = Outcome.APPLIED, time: float = T + 2) -> Settlement:
+    return Settlement(of, outcome, time, "AWS accepted it")
+
+
+def alert(sequence: int = 1, incident: str = "orders-1", time: float = T, table: TableKey = ORDERS) -> Alert:
+    return Alert(
+        incident=incident,
+        sequence=sequence,
+        state=IncidentState.OPEN,
+        severity=Severity.WARNING,
+        cause=Cause.PROVISIONED,
+        table=table,
+        index="",
+        time=time,
+        opened_at=T,
+        subject="orders: writes throttled",
+        sentence="Writes of orders are throttled: demand 350, capacity 100.",
+        facts=(("demand", "350"), ("capacity", "100")),
+        done="raised writes from 100 to 400",
+        todo="nothing",
+    )
+
+
+def outgoing(of: Alert | None = None, topic: str = TOPIC, next_attempt: float = T) -> Outgoing:
+    told = of or alert()
+    return Outgoing(id=told.id, topic_arn=topic, alert=told, next_attempt=next_attempt)

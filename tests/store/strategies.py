@@ -1,0 +1,101 @@
+"""Hypothesis strategies for everything a store keeps."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from watcher.core.model import Action, Alert, Change, Decision, Dimension, Intent, Kind, Lever, TableKey
+from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
+from watcher.core.series import Series
+from watcher.core.state import DimensionState, Incident, Normal, TableState
+from watcher.store.codec import Verdict
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
+UNITS = st.integers(0, 2**70)
+MINUTES = st.integers(0, 2**40)
+TEXTS = st.text(max_size=20)
+
+TABLES = st.builds(TableKey, TEXTS, TEXTS, TEXTS)
+DIMENSIONS = st.builds(Dimension, TEXTS, st.sampled_from(Kind))
+SERIES = st.builds(Series, st.dictionaries(MINUTES, NUMBERS, max_size=3))
+
+DIMENSION_STATES = st.builds(
+    DimensionState,
+    consumed=SERIES,
+    requests=SERIES,
+    throttled=SERIES,
+    causes=st.dictionaries(st.sampled_from(Cause), SERIES, max_size=2),
+    expected=st.none() | UNITS,
+    raised_at=st.none() | NUMBERS,
+    lowered_at=st.none() | NUMBERS,
+    raised_on=st.none() | MINUTES,
+    advised=st.none() | UNITS,
+    floor_before=st.none() | UNITS,
+)
+NORMALS = st.builds(
+    Normal,
+    mean=NUMBERS,
+    minutes=MINUTES,
+    newest=MINUTES,
+    slow_minutes=MINUTES,
+    average=NUMBERS,
+    p99=st.none() | NUMBERS,
+)
+INCIDENTS = st.builds(
+    Incident,
+    id=TEXTS,
+    opened_at=NUMBERS,
+    cause=st.sampled_from(Cause),
+    index=TEXTS,
+    severity=st.sampled_from(Severity),
+    sequence=st.integers(1, 9),
+    peak=NUMBERS,
+    last_bad=NUMBERS,
+    events=NUMBERS,
+)
+STATES = st.builds(
+    TableState,
+    dimensions=st.dictionaries(DIMENSIONS, DIMENSION_STATES, max_size=4),
+    latency=st.dictionaries(TEXTS, NORMALS, max_size=3),
+    incident=st.none() | INCIDENTS,
+    changes=st.lists(NUMBERS, max_size=3).map(tuple),
+    foreign_at=st.none() | NUMBERS,
+    pending=TEXTS,
+    marks=st.dictionaries(DIMENSIONS, st.tuples(st.sampled_from(Reason), UNITS), max_size=4),
+)
+DECISIONS = st.builds(
+    Decision,
+    time=NUMBERS,
+    table=TABLES,
+    dimension=DIMENSIONS,
+    before=UNITS,
+    after=UNITS,
+    reason=st.sampled_from(Reason),
+    sentence=TEXTS,
+    mode=st.sampled_from(Mode),
+    outcome=st.sampled_from(Outcome),
+    evidence=st.dictionaries(TEXTS, NUMBERS, max_size=3),
+)
+CHANGES = st.builds(Change, DIMENSIONS, UNITS, UNITS)
+ACTIONS = st.builds(
+    Action, TABLES, st.sampled_from(Lever), st.lists(CHANGES, max_size=3).map(tuple), st.sampled_from(Mode)
+)
+INTENTS = st.builds(Intent, TEXTS, NUMBERS, ACTIONS)
+VERDICTS = st.builds(Verdict, st.sampled_from(Outcome), NUMBERS, TEXTS)
+ALERTS = st.builds(
+    Alert,
+    incident=TEXTS,
+    sequence=st.integers(1, 9),
+    state=st.sampled_from(IncidentState),
+    severity=st.sampled_from(Severity),
+    cause=st.sampled_from(Cause),
+    table=TABLES,
+    index=TEXTS,
+    time=NUMBERS,
+    opened_at=NUMBERS,
+    subject=TEXTS,
+    sentence=TEXTS,
+    facts=st.lists(st.tuples(TEXTS, TEXTS), max_size=3).map(tuple),
+    done=TEXTS,
+    todo=TEXTS,
+)

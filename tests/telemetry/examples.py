@@ -1,0 +1,204 @@
+"""Example cycles made of real core types, shared by the tests of the telemetry and of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from watcher.clock import instant
+from watcher.core.model import (
+    TABLE_READ,
+    TABLE_WRITE,
+    Action,
+    Alert,
+    Billing,
+    Change,
+    Decision,
+    Dimension,
+    Intent,
+    Kind,
+    Lever,
+    Settlement,
+    TableDescription,
+    TableKey,
+    Throughput,
+)
+from watcher.core.policy import Bounds
+from watcher.core.reasons import Cause, Freshness, IncidentState, Mode, Outcome, Reason, Severity
+from watcher.core.result import DimensionReport, Explanation, LatencyReport
+from watcher.core.state import Incident
+from watcher.ports import CycleReport, TableReport
+
+NOW = instant("2026-11-22T03:04:05Z")
+NEWEST = int(instant("2026-11-22T03:01:00Z"))
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+BOUNDS = Bounds(5, 2000)
+INDEX_WRITE = Dimension("by-customer", Kind.WRITE)
+
+
+def key(name: str = "orders", region: str = REGION) -> TableKey:
+    return TableKey(ACCOUNT, region, name)
+
+
+def dimension_report(
+    dimension: Dimension = TABLE_WRITE,
+    *,
+    provisioned: int = 100,
+    consumed: float | None = 60.0,
+    demand: float | None = 60.0,
+    freshness: Freshness = Freshness.FRESH,
+    throttled: Mapping[Cause, float] | None = None,
+    bounds: Bounds | None = BOUNDS,
+    newest: int | None = NEWEST,
+    decreases_left: int = 3,
+    next_decrease_in: float = 0.0,
+) -> DimensionReport:
+    return DimensionReport(
+        dimension=dimension,
+        provisioned=provisioned,
+        bounds=bounds,
+        freshness=freshness,
+        consumed=consumed,
+        demand=demand,
+        throttled=throttled or {},
+        gained=throttled or {},
+        newest=newest,
+        cause=max(throttled, key=lambda cause: throttled[cause]) if throttled else Cause.NONE,
+        decreases_left=decreases_left,
+        next_decrease_in=next_decrease_in,
+    )
+
+
+def decision(
+    table: TableKey,
+    dimension: Dimension = TABLE_WRITE,
+    *,
+    before: int = 100,
+    after: int = 100,
+    reason: Reason = Reason.HOLD_STEADY,
+    sentence: str = "Steady at 60 % of capacity.",
+    time: float = NOW,
+    mode: Mode = Mode.ACT,
+    outcome: Outcome = Outcome.NONE,
+) -> Decision:
+    return Decision(time, table, dimension, before, after, reason, sentence, mode, outcome)
+
+
+def raise_decision(table: TableKey, *, outcome: Outcome = Outcome.PENDING) -> Decision:
+    return decision(
+        table,
+        before=100,
+        after=579,
+        reason=Reason.RAISE_THROTTLED,
+        sentence="Writes want 405/s and get 100/s, so 579/s leaves room.",
+        outcome=outcome,
+    )
+
+
+def settlement(one: Decision, outcome: Outcome, detail: str = "", lever: Lever = Lever.CAPACITY) -> Settlement:
+    action = Action(one.table, lever, (Change(one.dimension, one.before, one.after),), one.mode)
+    return Settlement(Intent("01-intent", one.time, action), outcome, one.time + 1, detail)
+
+
+def incident(
+    cause: Cause = Cause.PROVISIONED, severity: Severity = Severity.CRITICAL, *, events: float = 1204, index: str = ""
+) -> Incident:
+    return Incident("orders-1", NOW - 240, cause, index, severity, 1, 0.12, NEWEST, events)
+
+
+def alert(table: TableKey, state: IncidentState, severity: Severity = Severity.CRITICAL) -> Alert:
+    return Alert(
+        incident="orders-1",
+        sequence=1,
+        state=state,
+        severity=severity,
+        cause=Cause.PROVISIONED,
+        table=table,
+        index="",
+        time=NOW,
+        opened_at=NOW - 240,
+        subject="orders: writes throttled",
+        sentence="Writes of orders are throttled: demand is 405/s and capacity 100/s.",
+        todo="Nothing, capacity is being raised.",
+    )
+
+
+def description(table: TableKey, billing: Billing = Billing.PROVISIONED, *indexes: str) -> TableDescription:
+    units = 0 if billing is Billing.ON_DEMAND else 100
+    throughputs = {index: Throughput({Kind.READ: units, Kind.WRITE: units}) for index in ("", *indexes)}
+    return TableDescription(table, billing, throughputs)
+
+
+def table_report(
+    name: str = "orders",
+    *,
+    region: str = REGION,
+    mode: Mode = Mode.ACT,
+    billing: Billing = Billing.PROVISIONED,
+    cause: Cause = Cause.NONE,
+    sentence: str = "Well: reads and writes are served in full.",
+    dimensions: Sequence[DimensionReport] | None = None,
+    decisions: Sequence[Decision] | None = None,
+    new_decisions: Sequence[Decision] = (),
+    latency: Sequence[LatencyReport] = (),
+    trouble: Incident | None = None,
+    settlements: Sequence[Settlement] = (),
+    error: str = "",
+) -> TableReport:
+    table = key(name, region)
+    seen = (dimension_report(TABLE_READ), dimension_report(TABLE_WRITE)) if dimensions is None else tuple(dimensions)
+    made = [decision(table, one.dimension, mode=mode) for one in seen] if decisions is None else decisions
+    explanation = Explanation(cause, sentence, seen, tuple(made), tuple(new_decisions), tuple(latency), trouble)
+    indexes = sorted({one.dimension.index for one in seen} - {""})
+    return TableReport(table, mode, description(table, billing, *indexes), explanation, settlements, error)
+
+
+def unseen(name: str = "orders", *, region: str = REGION, error: str = "DescribeTable timed out.") -> TableReport:
+    return TableReport(key(name, region), Mode.ACT, None, None, (), error)
+
+
+def throttled_table(outcome: Outcome = Outcome.APPLIED) -> TableReport:
+    """orders: writes throttled for want of capacity, raised at once, incident open."""
+    raised = raise_decision(key())
+    return table_report(
+        cause=Cause.PROVISIONED,
+        sentence="Writes are throttled: demand is 405/s and capacity 100/s; raised to 579/s.",
+        dimensions=(
+            dimension_report(TABLE_READ),
+            dimension_report(consumed=100.0, demand=405.0, throttled={Cause.PROVISIONED: 1204}, next_decrease_in=1500),
+            dimension_report(INDEX_WRITE, consumed=41.5, demand=41.5, bounds=None, decreases_left=4),
+        ),
+        decisions=(decision(key(), TABLE_READ), raised, decision(key(), INDEX_WRITE)),
+        new_decisions=(raised,),
+        latency=(LatencyReport("PutItem", 6.25, 18.0, 5.5), LatencyReport("GetItem", 2.5, None, None)),
+        trouble=incident(),
+        settlements=(settlement(raised, outcome),),
+    )
+
+
+def cycle(
+    *tables: TableReport,
+    at: float = NOW,
+    told: Sequence[Alert] = (),
+    region_errors: Mapping[str, str] | None = None,
+    delivered: int = 0,
+    undelivered: int = 0,
+    acting: bool = True,
+    dead: int = 0,
+    outbox: int | None = 0,
+) -> CycleReport:
+    return CycleReport(
+        started_at=at - 1.5,
+        finished_at=at,
+        seconds=1.5,
+        tables=tables,
+        region_errors=region_errors or {},
+        unmatched=2,
+        told=told,
+        delivered=delivered,
+        undelivered=undelivered,
+        phases={"observe": 1.25, "step": 0.05},
+        acting=acting,
+        dead=dead,
+        outbox=outbox,
+    )

@@ -1,0 +1,265 @@
+"""What one finished cycle becomes: log lines, a snapshot, health."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from tests.telemetry import examples
+from watcher.clock import SimulatedClock
+from watcher.core.model import TABLE_READ, TABLE_WRITE, Lever
+from watcher.core.reasons import IncidentState, Mode, Outcome, Reason, Severity
+from watcher.ports import CycleReport, Telemetry
+from watcher.telemetry.health import Health
+from watcher.telemetry.hub import TelemetryHub, settlement_sentence
+from watcher.telemetry.logs import Event
+from watcher.telemetry.metrics import WatcherMetrics
+
+Line = MutableMapping[str, Any]
+
+
+class Bench:
+    def __init__(self) -> None:
+        clock = SimulatedClock(examples.NOW)
+        self.health = Health(clock, 60)
+        metrics = WatcherMetrics(CollectorRegistry(), version="1.2.3")
+        self.hub = TelemetryHub(metrics, self.health, version="1.2.3", regions=[examples.REGION])
+
+    def cycle(self, report: CycleReport) -> list[Line]:
+        """Finish a cycle and return what it logged, the debug line of every cycle left out."""
+        with capture_logs() as lines:
+            self.hub.cycle_finished(report)
+        return [line for line in lines if line["event"] != Event.CYCLE_FINISHED]
+
+    def trouble(self, event: str, **facts: object) -> list[Line]:
+        with capture_logs() as lines:
+            self.hub.trouble(event, **facts)
+        return list(lines)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    one = Bench()
+    yield one
+    with capture_logs():  # whatever a test did, the hub goes on
+        one.hub.cycle_finished(examples.cycle())
+    assert one.health.ready().ok
+
+
+def test_it_is_the_port() -> None:
+    port: Telemetry = Bench().hub  # the type checker's word
+    assert isinstance(port, TelemetryHub)
+
+
+def events(lines: list[Line]) -> list[tuple[str, str]]:
+    return [(str(line["event"]), str(line["log_level"])) for line in lines]
+
+
+def test_a_steady_cycle_says_nothing_above_debug(bench: Bench) -> None:
+    bench.cycle(examples.cycle(examples.table_report()))
+    with capture_logs() as lines:
+        bench.hub.cycle_finished(examples.cycle(examples.table_report()))
+    assert events(list(lines)) == [("cycle.finished", "debug")]
+    assert lines[0]["sentence"] == "Cycle finished in 1.5 s; 1 table seen."
+
+
+def test_a_raise_is_logged_as_decision_action_and_incident_in_this_order(bench: Bench) -> None:
+    bench.cycle(examples.cycle(examples.table_report()))
+    opened = examples.alert(examples.key(), IncidentState.OPEN)
+    lines = bench.cycle(examples.cycle(examples.throttled_table(), told=[opened]))
+    assert events(lines) == [("decision.made", "info"), ("action.settled", "info"), ("incident.opened", "error")]
+    decision, action, incident = lines
+    assert decision["sentence"] == "Writes want 405/s and get 100/s, so 579/s leaves room."
+    facts = {
+        name: decision[name]
+        for name in ("table", "region", "account", "index", "dimension", "before", "after", "reason")
+    }
+    assert facts == {
+        "table": "orders",
+        "region": "us-east-1",
+        "account": "123456789012",
+        "index": "",
+        "dimension": "write",
+        "before": 100,
+        "after": 579,
+        "reason": "raise-throttled",
+    }
+    assert action["sentence"] == "Done: writes from 100 to 579 units/s."
+    assert (action["outcome"], action["lever"], action["intent"]) == ("applied", "capacity", "01-intent")
+    assert incident["sentence"] == opened.sentence
+    assert (incident["incident"], incident["cause"], incident["todo"]) == ("orders-1", "provisioned", opened.todo)
+
+
+@pytest.mark.parametrize(
+    ("state", "severity", "event", "level"),
+    [
+        pytest.param(
+            IncidentState.OPEN, Severity.CRITICAL, "incident.opened", "error", id="critical opens as an error"
+        ),
+        pytest.param(IncidentState.OPEN, Severity.WARNING, "incident.opened", "warning", id="a warning opens as one"),
+        pytest.param(IncidentState.WORSENED, Severity.CRITICAL, "incident.worsened", "error", id="worsened"),
+        pytest.param(
+            IncidentState.RESOLVED, Severity.CRITICAL, "incident.resolved", "info", id="resolved is good news"
+        ),
+    ],
+)
+def test_incident_lines(bench: Bench, state: IncidentState, severity: Severity, event: str, level: str) -> None:
+    assert events(bench.cycle(examples.cycle(told=[examples.alert(examples.key(), state, severity)]))) == [
+        (event, level)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "level"),
+    [
+        (outcome, "warning" if outcome.is_refusal else "info")
+        for outcome in Outcome
+        if outcome not in (Outcome.NONE, Outcome.PENDING)
+    ],
+)
+def test_an_action_not_done_is_a_warning(bench: Bench, outcome: Outcome, level: str) -> None:
+    lines = bench.cycle(examples.cycle(examples.throttled_table(outcome)))
+    [action] = [line for line in lines if line["event"] == Event.ACTION_SETTLED]
+    assert (action["log_level"], action["outcome"]) == (level, outcome.value)
+    assert action["sentence"].endswith(": writes from 100 to 579 units/s.")
+    assert not action["sentence"].startswith(outcome.value), "every outcome has words of its own"
+
+
+def test_the_sentence_of_an_action_names_the_floor_and_the_detail() -> None:
+    one = examples.raise_decision(examples.key())
+    settled = examples.settlement(one, Outcome.BUSY, "Table is being updated.", Lever.FLOOR)
+    assert settlement_sentence(settled) == (
+        "Refused, another change is under way: the auto scaling floor of writes from 100 to 579 units/s. "
+        "Table is being updated."
+    )
+
+
+def test_a_repeated_region_error_is_logged_once_until_it_changes_or_clears(bench: Bench) -> None:
+    def lines(error: str) -> list[tuple[str, str]]:
+        return events(bench.cycle(examples.cycle(region_errors={"eu-west-1": error} if error else {})))
+
+    unreadable, readable = ("region.unreadable", "error"), ("region.readable", "info")
+    assert lines("no answer") == [unreadable]
+    assert lines("no answer") == []
+    assert lines("access denied") == [unreadable]
+    assert lines("access denied") == []
+    assert lines("") == [readable]
+    assert lines("") == []
+    assert lines("access denied") == [unreadable]
+    assert lines("") == [readable]
+
+
+def test_a_lost_store_is_told_as_such_and_takes_readiness_with_it(bench: Bench) -> None:
+    lost = bench.cycle(examples.cycle(region_errors={"": "disk full"}, acting=False))
+    assert events(lost) == [("store.unavailable", "error")]
+    assert lost[0]["sentence"] == "The state store is lost, so nothing is changed until it is back: disk full"
+    assert not bench.health.ready().ok
+    assert events(bench.cycle(examples.cycle())) == [("store.available", "info")]
+    assert bench.health.ready().ok
+
+
+def test_a_repeated_table_error_is_logged_once_until_it_changes_or_clears(bench: Bench) -> None:
+    bench.cycle(examples.cycle(examples.table_report()))
+    assert events(bench.cycle(examples.cycle(examples.unseen(error="timed out")))) == [("table.unreadable", "warning")]
+    assert bench.cycle(examples.cycle(examples.unseen(error="timed out"))) == []
+    assert events(bench.cycle(examples.cycle(examples.unseen(error="denied")))) == [("table.unreadable", "warning")]
+    assert events(bench.cycle(examples.cycle(examples.table_report()))) == [("table.readable", "info")]
+
+
+def test_tables_come_and_go(bench: Bench) -> None:
+    found = bench.cycle(examples.cycle(examples.table_report("b"), examples.table_report("a", mode=Mode.ADVISE)))
+    assert [(line["event"], line["table"]) for line in found] == [("table.found", "a"), ("table.found", "b")]
+    assert found[0]["sentence"] == "Watching it in advise mode, provisioned capacity."
+    gone = bench.cycle(examples.cycle(examples.table_report("b")))
+    assert [(line["event"], line["table"]) for line in gone] == [("table.gone", "a")]
+    assert [view.key.name for view in bench.hub.snapshot.tables] == ["b"]
+
+
+def test_a_table_of_an_unreadable_region_is_not_gone_and_its_past_is_marked(bench: Bench) -> None:
+    bench.cycle(examples.cycle(examples.throttled_table(), at=examples.NOW - 60))
+    lines = bench.cycle(examples.cycle(region_errors={examples.REGION: "no answer"}))
+    assert events(lines) == [("region.unreadable", "error")]
+    [view] = bench.hub.snapshot.tables
+    assert not view.is_current
+    assert (view.error, view.seen_at) == ("no answer", examples.NOW - 60)
+    assert view.incident is not None
+
+
+def test_a_table_that_cannot_be_described_keeps_its_past_and_takes_its_new_mode(bench: Bench) -> None:
+    bench.cycle(examples.cycle(examples.table_report(mode=Mode.ADVISE)))
+    bench.cycle(examples.cycle(examples.unseen(error="timed out")))
+    [view] = bench.hub.snapshot.tables
+    assert (view.mode, view.error, view.is_current) == (Mode.ACT, "timed out", False)
+    assert view.explanation is not None
+    bench.cycle(examples.cycle(examples.table_report()))
+    assert bench.hub.snapshot.tables[0].is_current
+
+
+def test_a_table_never_seen_is_shown_as_such(bench: Bench) -> None:
+    bench.cycle(examples.cycle(examples.unseen(error="")))
+    [view] = bench.hub.snapshot.tables
+    assert (view.explanation, view.seen_at, view.error) == (None, None, "Nothing is known of it yet.")
+
+
+def test_the_last_decision_is_the_last_recorded_one_with_what_became_of_it(bench: Bench) -> None:
+    bench.cycle(examples.cycle(examples.throttled_table(Outcome.BUSY)))
+    later = examples.table_report(
+        decisions=[
+            examples.decision(examples.key(), dimension, time=examples.NOW + 60)
+            for dimension in (TABLE_READ, TABLE_WRITE)
+        ]
+    )
+    bench.cycle(examples.cycle(later, at=examples.NOW + 60))
+    [view] = bench.hub.snapshot.tables
+    writes, reads = view.decision(TABLE_WRITE), view.decision(TABLE_READ)
+    assert writes is not None
+    assert (writes.reason, writes.outcome, writes.time) == (Reason.RAISE_THROTTLED, Outcome.BUSY, examples.NOW)
+    assert reads is not None  # nothing recorded in this run: the newest made
+    assert (reads.reason, reads.time) == (Reason.HOLD_STEADY, examples.NOW + 60)
+
+
+def test_decisions_of_an_earlier_run_are_taken_up_newest_first(bench: Bench) -> None:
+    newest = examples.decision(examples.key(), reason=Reason.HOLD_AT_MAX, time=examples.NOW - 100)
+    bench.hub.remember([newest, replace(newest, reason=Reason.LOWER_UNUSED, time=examples.NOW - 200)])
+    bench.cycle(examples.cycle(examples.table_report()))
+    assert bench.hub.snapshot.tables[0].decision(TABLE_WRITE) == newest
+
+
+def test_a_snapshot_once_taken_never_changes(bench: Bench) -> None:
+    bench.cycle(examples.cycle(examples.table_report("a")))
+    taken = bench.hub.snapshot
+    bench.cycle(examples.cycle(examples.table_report("b")))
+    assert [view.key.name for view in taken.tables] == ["a"]
+    assert bench.hub.snapshot is not taken
+
+
+def test_trouble_is_logged_once_until_its_facts_change_or_a_cycle_passes_without_it(bench: Bench) -> None:
+    def undelivered(error: str = "timeout", topic: str = "arn:a") -> list[tuple[str, str]]:
+        return events(bench.trouble(Event.ALERT_UNDELIVERED, topic=topic, incident="i-1", sentence=error))
+
+    told = [("alert.undelivered", "warning")]
+    assert undelivered() == told
+    assert undelivered() == []
+    assert undelivered(topic="arn:b") == told, "another topic is another trouble"
+    assert undelivered("no such topic") == told
+    bench.cycle(examples.cycle())
+    assert undelivered("no such topic") == [], "told in the last cycle already"
+    bench.cycle(examples.cycle())
+    bench.cycle(examples.cycle())  # a whole cycle without it
+    assert undelivered("no such topic") == told
+
+
+def test_no_log_line_names_a_key_value_beyond_the_sentences_of_the_core(bench: Bench) -> None:
+    lines = bench.cycle(
+        examples.cycle(examples.throttled_table(), told=[examples.alert(examples.key(), IncidentState.OPEN)])
+    )
+    allowed = {
+        *("event", "log_level", "sentence", "table", "region", "account", "index", "dimension", "before", "after"),
+        *("reason", "mode", "intent", "lever", "outcome", "detail", "incident", "severity", "cause", "todo"),
+    }
+    assert {name for line in lines for name in line} <= allowed

@@ -1,0 +1,213 @@
+"""What happened on the tables, by the minute: GetMetricData in full batches, and ListMetrics.
+
+Price is per metric and call, not per point, so a call asks for everything at once. Numbers of the API are from the
+AWS docs: GetMetricData (500 queries a call, 100,800 points an answer) and DynamoDB Metrics and dimensions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from watcher.aws.client import aws_call
+from watcher.aws.permissions import GET_METRIC_DATA, LIST_METRICS
+from watcher.clock import utc
+from watcher.core.model import Answer, Kind, Metric, Query
+from watcher.core.series import MINUTE
+from watcher.errors import AwsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+
+NAMESPACE = "AWS/DynamoDB"
+LATENCY = "SuccessfulRequestLatency"
+QUERIES_PER_CALL = 500
+POINTS_PER_ANSWER = 100_800
+PAGES_PER_CALL = 100  # batches are cut to need one; a server that never ends must not hold the cycle
+ABSURD = 1e12  # no minute of one table has seen as many units, or milliseconds: a broken point
+
+_KIND_NAME = {Kind.READ: "Read", Kind.WRITE: "Write"}
+
+# Core metric -> (AWS name, "{}" being Read or Write; statistic).
+_DIMENSION_METRICS: Mapping[Metric, tuple[str, str]] = {
+    Metric.CONSUMED: ("Consumed{}CapacityUnits", "Sum"),
+    Metric.REQUESTS: ("Consumed{}CapacityUnits", "SampleCount"),
+    Metric.THROTTLED: ("{}ThrottleEvents", "Sum"),
+    Metric.THROTTLED_PROVISIONED: ("{}ProvisionedThroughputThrottleEvents", "Sum"),
+    Metric.THROTTLED_KEY_RANGE: ("{}KeyRangeThroughputThrottleEvents", "Sum"),
+    Metric.THROTTLED_ACCOUNT_LIMIT: ("{}AccountLimitThrottleEvents", "Sum"),
+    Metric.THROTTLED_ON_DEMAND_CAP: ("{}MaxOnDemandThroughputThrottleEvents", "Sum"),
+}
+_LATENCY_STATISTICS: Mapping[Metric, str] = {Metric.LATENCY_AVERAGE: "Average", Metric.LATENCY_P99: "p99"}
+
+Trouble = Callable[[AwsError], None]
+Result = Mapping[Query, Answer] | AwsError  # of one batch
+MetricsRequested = Callable[[int], None]
+
+
+class CloudWatchMetrics:
+    """The Metrics port.
+
+    requested: told how many billed metrics each call asked for. trouble: told of each batch that failed while others
+    did not (those answers are incomplete). Batches run in ``workers`` threads; the client is thread-safe.
+    """
+
+    def __init__(
+        self, client: CloudWatchClient, *, requested: MetricsRequested, trouble: Trouble, workers: int = 4
+    ) -> None:
+        self._client = client
+        self._requested = requested
+        self._trouble = trouble
+        self._workers = workers
+
+    def read(self, queries: Sequence[Query], start: float, end: float) -> Mapping[Query, Answer]:
+        """See the port. Latency has batches of its own, p99 apart from averages: an endpoint that cannot answer
+        percentiles must not blind the capacity metrics. Raises when every capacity batch failed, or, where only latency
+        was asked for, every batch."""
+        wanted = list(dict.fromkeys(queries))
+        minutes = math.ceil((end - start) / MINUTE)
+        if minutes <= 0 or not wanted:
+            return {query: Answer() for query in wanted}
+        batches = _batches(wanted, minutes)
+        results = self._run(batches, start, end)
+        fatal = _fatal(batches, results)
+        if fatal is not None:
+            raise fatal
+        answers: dict[Query, Answer] = {query: Answer(complete=False) for query in wanted}
+        for result in results:
+            if isinstance(result, AwsError):
+                self._trouble(result)
+            else:
+                answers.update(result)
+        return answers
+
+    def operations(self) -> Mapping[str, frozenset[str]]:
+        """ListMetrics knows a new metric up to 15 minutes late. GetRecords of streams has a third dimension and is
+        not a table's operation."""
+        found: dict[str, set[str]] = defaultdict(set)
+        pages = self._client.get_paginator("list_metrics").paginate(
+            Namespace=NAMESPACE, MetricName=LATENCY, RecentlyActive="PT3H"
+        )
+        with aws_call(LIST_METRICS, f"region {self._client.meta.region_name}"):
+            for page in pages:
+                for metric in page.get("Metrics", ()):
+                    dimensions = {d["Name"]: d["Value"] for d in metric.get("Dimensions", ())}
+                    if dimensions.keys() == {"TableName", "Operation"}:
+                        found[dimensions["TableName"]].add(dimensions["Operation"])
+        return {table: frozenset(names) for table, names in found.items()}
+
+    def _run(self, batches: Sequence[Sequence[Query]], start: float, end: float) -> list[Result]:
+        def attempt(batch: Sequence[Query]) -> Result:
+            try:
+                return self._batch(batch, start, end)
+            except AwsError as error:
+                return error
+
+        if len(batches) == 1:
+            return [attempt(batches[0])]
+        with ThreadPoolExecutor(max_workers=min(self._workers, len(batches))) as pool:
+            return list(pool.map(attempt, batches))
+
+    def _batch(self, batch: Sequence[Query], start: float, end: float) -> Mapping[Query, Answer]:
+        """All pages of one GetMetricData. Every page counts as a full request: the bill is never understated."""
+        request: dict[str, Any] = {
+            "MetricDataQueries": [metric_data_query(f"q{position}", query) for position, query in enumerate(batch)],
+            "StartTime": utc(start // MINUTE * MINUTE),
+            "EndTime": utc(end),
+            "ScanBy": "TimestampAscending",
+        }
+        collected = [_Collected(query, start, end) for query in batch]
+        with aws_call(GET_METRIC_DATA, f"{len(batch)} metrics from {batch[0].metric} of table {batch[0].table}"):
+            for _page in range(PAGES_PER_CALL):
+                self._requested(len(batch))
+                page = self._client.get_metric_data(**request)
+                for result in page["MetricDataResults"]:
+                    collected[int(result["Id"].removeprefix("q"))].add(result)
+                if not page.get("NextToken"):
+                    return {part.query: part.answer() for part in collected}
+                request["NextToken"] = page["NextToken"]
+        cause = f"no end after {PAGES_PER_CALL} pages"
+        raise AwsError(cause, code="TooManyPages", operation=GET_METRIC_DATA.operation, subject=f"{len(batch)} metrics")
+
+
+def metric_data_query(identity: str, query: Query) -> dict[str, Any]:
+    """One MetricDataQuery. Raises ValueError for a query that lacks its dimension or its operation."""
+    name, statistic, dimensions = aws_metric(query)
+    return {
+        "Id": identity,
+        "MetricStat": {
+            "Metric": {
+                "Namespace": NAMESPACE,
+                "MetricName": name,
+                "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+            },
+            "Period": MINUTE,
+            "Stat": statistic,
+        },
+    }
+
+
+def aws_metric(query: Query) -> tuple[str, str, dict[str, str]]:
+    """(MetricName, statistic, the exact dimension set). {TableName} never includes the table's indexes."""
+    if query.metric in _LATENCY_STATISTICS:
+        if not query.operation:
+            raise ValueError(f"{query.metric} is per operation, and {query} names none")
+        dimensions = {"TableName": query.table, "Operation": query.operation}
+        return LATENCY, _LATENCY_STATISTICS[query.metric], dimensions
+    if query.dimension is None:
+        raise ValueError(f"{query.metric} is per dimension, and {query} names none")
+    name, statistic = _DIMENSION_METRICS[query.metric]
+    index = {} if query.dimension.is_table else {"GlobalSecondaryIndexName": query.dimension.index}
+    return name.format(_KIND_NAME[query.dimension.kind]), statistic, {"TableName": query.table} | index
+
+
+def _batches(queries: Iterable[Query], minutes: int) -> list[list[Query]]:
+    """Full batches, none of which can exceed the points of one answer; capacity first, then averages, then p99."""
+    size = max(1, min(QUERIES_PER_CALL, POINTS_PER_ANSWER // minutes))
+    groups: dict[Metric | None, list[Query]] = {None: [], Metric.LATENCY_AVERAGE: [], Metric.LATENCY_P99: []}
+    for query in queries:
+        groups[query.metric if query.metric in _LATENCY_STATISTICS else None].append(query)
+    return [group[at : at + size] for group in groups.values() for at in range(0, len(group), size)]
+
+
+def _fatal(batches: Sequence[Sequence[Query]], results: Sequence[Result]) -> AwsError | None:
+    """The error to raise when nothing that matters could be read: no capacity batch, or, without any, no batch."""
+    outcomes = [(batch[0].dimension is not None, result) for batch, result in zip(batches, results, strict=True)]
+    decisive = [result for capacity, result in outcomes if capacity] or list(results)
+    errors = [result for result in decisive if isinstance(result, AwsError)]
+    return errors[0] if len(errors) == len(decisive) else None
+
+
+class _Collected:
+    """One query's answer while its pages come in."""
+
+    def __init__(self, query: Query, start: float, end: float) -> None:
+        self.query = query
+        self._window = (start, end)
+        self._points: dict[int, float] = {}
+        self._status = "Missing"
+        self._spoilt = False
+
+    def add(self, result: Mapping[str, Any]) -> None:
+        """PartialData on one page is completed by the next; an InternalError or Forbidden stays."""
+        self._status = result.get("StatusCode", "Complete")
+        self._spoilt = self._spoilt or self._status not in {"Complete", "PartialData"}
+        for moment, value in zip(result.get("Timestamps", ()), result.get("Values", ()), strict=False):
+            self._add_point(int(moment.timestamp() // MINUTE * MINUTE), float(value))
+
+    def answer(self) -> Answer:
+        return Answer(points=self._points, complete=self._status == "Complete" and not self._spoilt)
+
+    def _add_point(self, minute: int, value: float) -> None:
+        start, end = self._window
+        if not start <= minute < end:
+            return
+        if not 0 <= value <= ABSURD:  # NaN fails this, too
+            self._spoilt = True
+        elif self.query.metric in _LATENCY_STATISTICS:
+            self._points[minute] = max(value, self._points.get(minute, 0.0))
+        else:  # two points folded into one minute are parts of it
+            self._points[minute] = value + self._points.get(minute, 0.0)

@@ -1,0 +1,144 @@
+"""What the commands print: rich tables for people, records for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from watcher.clock import iso
+from watcher.config import Config
+from watcher.core.model import Decision
+from watcher.core.reasons import Cause, Mode, Outcome
+from watcher.core.result import DimensionReport
+from watcher.core.words import rate, units
+from watcher.ports import CycleReport, TableReport
+from watcher.web.state import decision_record
+
+Record = dict[str, object]
+
+
+def summary(config: Config) -> str:
+    """``4 table rules, 2 of them act; 1 alert topic; Regions us-east-1``."""
+    acting = sum(1 for rule in config.tables if rule.mode is Mode.ACT)
+    regions = ", ".join(config.aws.regions)
+    return (
+        f"table rules: {len(config.tables)}, acting: {acting}; alert topics: {len(config.alerts)}; Regions: {regions}"
+    )
+
+
+def sandbox_welcome(tables: Sequence[tuple[str, str]], speed: float) -> str:
+    """What the newcomer sees first."""
+    width = max(len(name) for name, _ in tables)
+    lines = [f"  {name:<{width}}  {story}" for name, story in tables]
+    return "\n".join(
+        (
+            f"The sandbox: an embedded AWS with generated traffic, time running {speed:g} times as fast as real.",
+            *lines,
+            "Ctrl-C stops it. What follows is what the watcher sees and does.",
+            "",
+        )
+    )
+
+
+def is_trouble(report: CycleReport) -> bool:
+    """Whether a cycle found anything that a person should look at."""
+    if report.region_errors or not report.acting:
+        return True
+    return any(
+        table.error or (table.explanation is not None and table.explanation.cause is not Cause.NONE)
+        for table in report.tables
+    )
+
+
+def once_record(report: CycleReport) -> Record:
+    """``once --json``: the verdict on every table with its decisions."""
+    return {
+        "time": iso(report.started_at),
+        "trouble": is_trouble(report),
+        "region_errors": dict(report.region_errors),
+        "unwatched_tables": report.unmatched,
+        "tables": [_table_record(table) for table in report.tables],
+    }
+
+
+def _table_record(table: TableReport) -> Record:
+    explanation = table.explanation
+    outcomes = {
+        (change.dimension, change.after): settlement.outcome
+        for settlement in table.settlements
+        for change in settlement.intent.action.changes
+    }
+    return {
+        "table": table.key.name,
+        "account": table.key.account,
+        "region": table.key.region,
+        "mode": table.mode.value,
+        "error": table.error,
+        "cause": explanation.cause.value if explanation else None,
+        "sentence": explanation.sentence if explanation else table.error,
+        "decisions": [
+            decision_record(decision)
+            | {"outcome": outcomes.get((decision.dimension, decision.after), decision.outcome).value}
+            for decision in (explanation.decisions if explanation else ())
+        ],
+    }
+
+
+def print_verdicts(console: Console, report: CycleReport) -> None:
+    """``once``: one row per dimension, the tables in trouble first."""
+    for region, error in report.region_errors.items():
+        console.print(Text(f"{region or 'state'}: {error}", style="red"))
+    grid = Table("table", "dimension", "provisioned", "demand", "cause", "decision", box=None, pad_edge=False)
+    ordered = sorted(report.tables, key=lambda table: (not _is_bad(table), table.key.name))
+    for table in ordered:
+        _add_rows(grid, table)
+    console.print(grid if ordered else "No table is watched: no [[tables]] entry matches a table of these Regions.")
+    if report.unmatched:
+        console.print(f"{report.unmatched} more tables match no [[tables]] entry and are not watched.")
+
+
+def _is_bad(table: TableReport) -> bool:
+    return bool(table.error) or (table.explanation is not None and table.explanation.cause is not Cause.NONE)
+
+
+def _add_rows(grid: Table, table: TableReport) -> None:
+    if table.explanation is None:
+        grid.add_row(escape(table.key.name), "", "", "", Text("unseen", style="red"), escape(table.error))
+        return
+    decisions = {decision.dimension: decision for decision in table.explanation.decisions}
+    for position, seen in enumerate(table.explanation.dimensions):
+        decision = decisions.get(seen.dimension)
+        grid.add_row(
+            escape(table.key.name) if position == 0 else "",
+            escape(seen.dimension.noun),
+            units(seen.provisioned) if seen.provisioned else "on demand",
+            rate(seen.demand) if seen.demand is not None else "unknown",
+            _cause(seen),
+            escape(f"{decision.reason}: {decision.sentence}") if decision else "",
+        )
+
+
+def _cause(seen: DimensionReport) -> Text:
+    good = seen.cause is Cause.NONE
+    return Text("well" if good else seen.cause.value, style="green" if good else "red")
+
+
+def print_history(console: Console, decisions: Sequence[Decision]) -> None:
+    """``history``: newest first."""
+    grid = Table("time", "table", "dimension", "change", "reason", "outcome", "sentence", box=None, pad_edge=False)
+    for decision in decisions:
+        change = f"{units(decision.before)} to {units(decision.after)}" if decision.is_change else ""
+        grid.add_row(
+            iso(decision.time),
+            escape(decision.table.name),
+            escape(decision.dimension.noun),
+            change,
+            decision.reason.value,
+            "" if decision.outcome is Outcome.NONE else decision.outcome.value,
+            escape(decision.sentence),
+        )
+    console.print(grid)

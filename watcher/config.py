@@ -1,0 +1,387 @@
+"""The configuration: a TOML file and the environment become frozen models, and every mistake is reported at once.
+
+Rules between settings are in ``clashes``; how mistakes turn into sentences is in config_mistakes, where settings come
+from in config_source.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, Field, SecretStr, Strict, ValidationError, field_serializer
+
+from watcher.config_mistakes import Clash, Section, Table, sentences, shown
+from watcher.config_source import Source, as_text, read_toml, with_environment
+from watcher.core.model import Kind
+from watcher.core.policy import OBJECTIVES, AutoScaling, Bounds, IncidentRules, Objective, TablePolicy, Tuning
+from watcher.core.reasons import Mode, Severity
+from watcher.errors import ConfigError
+
+_T = TypeVar("_T")
+
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
+Flag = Annotated[bool, Strict()]
+Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", description="non-empty text without control characters")]
+Units = Annotated[Whole, Field(ge=1, le=10_000_000)]
+
+Region = Annotated[
+    str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", description='a Region name like "us-east-1"')
+]
+# Letters, digits and _-. are what AWS allows in a table's or index's name; the rest is for patterns.
+Pattern = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_.\-*?\[\]!]{1,255}$",
+        description="a name (letters, digits, _ - .) or a pattern of them with * ? [abc]",
+    ),
+]
+TableName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$", description="a table name (3 to 255 letters, digits, _ - .)")
+]
+RoleArn = Annotated[
+    str,
+    Field(
+        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,576}$",
+        description='a role ARN like "arn:aws:iam::123456789012:role/watcher"',
+    ),
+]
+TopicArn = Annotated[
+    str,
+    Field(
+        pattern=r"^arn:aws[a-z-]*:sns:[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$",
+        description='an SNS topic ARN like "arn:aws:sns:us-east-1:123456789012:watcher-alerts"',
+    ),
+]
+EndpointUrl = Annotated[
+    str,
+    Field(
+        pattern=r"^https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[\x21\x24-\x3e\x41-\x7e]*)?$",
+        description='an http or https URL like "http://localhost:4566", without user name or password',
+    ),
+]
+
+
+def _is_external_id(secret: SecretStr) -> SecretStr:
+    """See AWS STS: AssumeRole, parameter ExternalId."""
+    if not re.fullmatch(r"[A-Za-z0-9_+=,.@:/-]{2,1224}", secret.get_secret_value()):
+        raise ValueError("not an external id")
+    return secret
+
+
+ExternalId = Annotated[
+    SecretStr,
+    AfterValidator(_is_external_id),
+    Field(description="the external id of the role's trust policy: 2 to 1224 letters, digits or _+=,.@:/-"),
+]
+
+
+class Aws(Section):
+    """Which account and Regions, and how they are reached. Without role_arn the caller's own credentials count."""
+
+    regions: tuple[Region, ...] = Field(default=("us-east-1",), min_length=1)
+    role_arn: RoleArn | None = None
+    external_id: ExternalId | None = None
+    endpoint_url: EndpointUrl | None = None
+    connect_timeout_seconds: Number = Field(default=3.0, ge=0.1, le=60)
+    read_timeout_seconds: Number = Field(default=10.0, ge=0.1, le=60)
+
+    @field_serializer("external_id")
+    def _mask(self, secret: SecretStr | None) -> str | None:
+        return None if secret is None else "****"
+
+    @classmethod
+    def clashes(cls, given: Mapping[str, object]) -> Iterator[Clash]:
+        if given.get("external_id") is not None and given.get("role_arn") is None:
+            yield Clash(
+                "external_id is of use only with role_arn; add role_arn or remove external_id", ("external_id",)
+            )
+        regions = given.get("regions")
+        named = [name for name in regions if isinstance(name, str)] if isinstance(regions, list | tuple) else []
+        for twice in sorted({name for name in named if named.count(name) > 1}):
+            yield Clash(f"got {shown(twice)} more than once, expected each Region once", ("regions",), ("regions",))
+
+
+class Polling(Section):
+    """When the watcher looks. offset_seconds: how long after the full minute a cycle starts.
+
+    window_minutes: how far back each cycle reads; CloudWatch publishes some points minutes late and revises others.
+    """
+
+    interval_seconds: Whole = Field(default=60, ge=60, le=300, multiple_of=60)
+    offset_seconds: Whole = Field(default=5, ge=0, le=59)
+    discovery_minutes: Whole = Field(default=5, ge=1, le=1440)
+    window_minutes: Whole = Field(default=10, ge=10, le=180)
+    latency: Flag = True
+
+
+class Range(Section):
+    """Capacity in units per second, both ends allowed."""
+
+    min: Units
+    max: Units
+
+    @classmethod
+    def clashes(cls, given: Mapping[str, object]) -> Iterator[Clash]:
+        low, high = given.get("min"), given.get("max")
+        if isinstance(low, int) and isinstance(high, int) and low > high:
+            yield Clash(f"got min {shown(low)} above max {shown(high)}, expected min <= max", ("min", "max"))
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(self.min, self.max)
+
+
+OptionalRange = Annotated[Range | None, Field(description="a table like { min = 5, max = 4000 }")]
+
+
+class BoundsRule(Section):
+    """Bounds by kind. In act mode an index that no pattern matches, or without bounds of a kind, is advised on only."""
+
+    read: OptionalRange = None
+    write: OptionalRange = None
+
+    @property
+    def bounds(self) -> Mapping[Kind, Bounds]:
+        given = {Kind.READ: self.read, Kind.WRITE: self.write}
+        return {kind: limits.bounds for kind, limits in given.items() if limits is not None}
+
+
+class TableRule(BoundsRule):
+    """What is wanted of the tables that ``match``. A number left out is the objective's own."""
+
+    match: Pattern
+    mode: Mode = Mode.ADVISE
+    objective: Objective = Objective.BALANCED
+    indexes: dict[Pattern, BoundsRule] = Field(
+        default_factory=dict, description='a table by index name or pattern, like indexes."*" = { read = { .. } }'
+    )
+    auto_scaling: AutoScaling = AutoScaling.RESPECT
+
+    target_utilisation: Number | None = Field(default=None, ge=0.2, le=0.95)
+    raise_above: Number | None = Field(default=None, ge=0.2, le=1.0)
+    max_raise_factor: Number | None = Field(default=None, ge=1.1, le=100)
+    max_changes_per_hour: Whole | None = Field(default=None, ge=1, le=60)
+    foreign_change_hold_minutes: Number | None = Field(default=None, ge=0, le=1440)
+
+    open_events: Number | None = Field(default=None, ge=1, le=1_000_000_000)
+    open_minutes: Whole | None = Field(default=None, ge=1, le=5)
+    resolve_minutes: Number | None = Field(default=None, ge=1, le=1440)
+    slow_factor: Number | None = Field(default=None, ge=1.1, le=1000)
+
+    @classmethod
+    def clashes(cls, given: Mapping[str, object]) -> Iterator[Clash]:
+        absent = [kind.value for kind in Kind if given.get(kind) is None]
+        if given.get("mode") == Mode.ACT and absent:
+            remedy = ", ".join(f"{kind} = {{ min = .., max = .. }}" for kind in absent)
+            are = "is" if len(absent) == 1 else "are"
+            yield Clash(f'mode "act" needs bounds: {" and ".join(absent)} {are} missing; add {remedy}', ("mode",))
+        yield from _raise_below_target(given)
+
+    def policy(self) -> TablePolicy:
+        return TablePolicy(
+            mode=self.mode,
+            objective=self.objective,
+            bounds=self.bounds,
+            index_bounds=tuple((pattern, rule.bounds) for pattern, rule in self.indexes.items()),
+            auto_scaling=self.auto_scaling,
+            tuning=self._tuning(),
+            incidents=self._incidents(),
+        )
+
+    def _tuning(self) -> Tuning:
+        usual = OBJECTIVES[self.objective]
+        return replace(
+            usual,
+            target=_given(self.target_utilisation, usual.target),
+            raise_above=_given(self.raise_above, usual.raise_above),
+            max_raise_factor=_given(self.max_raise_factor, usual.max_raise_factor),
+            max_changes_per_hour=_given(self.max_changes_per_hour, usual.max_changes_per_hour),
+            foreign_hold=_given(self.foreign_change_hold_minutes, usual.foreign_hold / 60) * 60,
+        )
+
+    def _incidents(self) -> IncidentRules:
+        usual = IncidentRules()
+        return replace(
+            usual,
+            open_events=_given(self.open_events, usual.open_events),
+            open_minutes=_given(self.open_minutes, usual.open_minutes),
+            resolve_after=_given(self.resolve_minutes, usual.resolve_after / 60) * 60,
+            slow_factor=_given(self.slow_factor, usual.slow_factor),
+        )
+
+
+def _given(value: _T | None, usual: _T) -> _T:
+    return usual if value is None else value
+
+
+def _raise_below_target(given: Mapping[str, object]) -> Iterator[Clash]:
+    """Half of the pair may be the objective's own number, and is named as such."""
+    objective = given.get("objective", Objective.BALANCED)
+    if not isinstance(objective, str) or objective not in list(Objective):
+        return  # a mistake of its own, and then there is nothing to compare with
+    usual = OBJECTIVES[Objective(objective)]
+    above, above_shown = _own_or_usual(given, "raise_above", usual.raise_above, objective)
+    target, target_shown = _own_or_usual(given, "target_utilisation", usual.target, objective)
+    if isinstance(above, int | float) and isinstance(target, int | float) and above < target:
+        yield Clash(
+            f"got {above_shown} below {target_shown}, expected raise_above >= target_utilisation",
+            ("raise_above", "target_utilisation"),
+        )
+
+
+def _own_or_usual(given: Mapping[str, object], key: str, usual: float, objective: str) -> tuple[object, str]:
+    value = given.get(key)
+    if value is None:
+        return usual, f'{key} {usual} (of objective "{objective}")'
+    return value, f"{key} {shown(value)}"
+
+
+class HotKeys(Section):
+    """Contributor Insights. key_values: the form in which other people's key values may leave the watcher."""
+
+    sampling: Literal["off", "throttled", "on-incident"] = "off"
+    key_values: Literal["hash", "redact", "plain"] = "hash"
+
+
+class AlertRule(Section):
+    """One SNS topic and what goes there."""
+
+    topic_arn: TopicArn
+    format: Literal["text", "cloudwatch-alarm", "chat"] = "text"
+    match: Pattern = "*"
+    severities: tuple[Severity, ...] = Field(default=(Severity.WARNING, Severity.CRITICAL), min_length=1)
+
+
+class State(Section):
+    """Where the watcher keeps its memory. table: for the dynamodb backend of a later version."""
+
+    backend: Literal["sqlite", "dynamodb"] = "sqlite"
+    path: Text = "watcher.db"
+    table: TableName = "watcher-state"
+    history_days: Whole = Field(default=30, ge=1, le=3650)
+
+    @classmethod
+    def clashes(cls, given: Mapping[str, object]) -> Iterator[Clash]:
+        if given.get("backend") == "dynamodb":
+            cause = 'got "dynamodb", which this version does not implement; use "sqlite"'
+            yield Clash(cause, ("backend",), ("backend",))
+
+
+class Server(Section):
+    """Where the page and the metrics are served. Port 0: any free one."""
+
+    host: Text = "127.0.0.1"
+    port: Whole = Field(default=9464, ge=0, le=65535)
+
+
+class Logs(Section):
+    """format auto: console on a terminal, JSON elsewhere."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Section):
+    """The whole configuration. Constructed directly it raises pydantic's ValidationError; :func:`load` does not."""
+
+    aws: Aws = Field(default_factory=Aws)
+    polling: Polling = Field(default_factory=Polling)
+    tables: tuple[TableRule, ...] = ()
+    hot_keys: HotKeys = Field(default_factory=HotKeys)
+    alerts: tuple[AlertRule, ...] = ()
+    state: State = Field(default_factory=State)
+    server: Server = Field(default_factory=Server)
+    logs: Logs = Field(default_factory=Logs)
+
+    def policy_for(self, table_name: str) -> TablePolicy | None:
+        """The policy of the first rule that matches; None for a table that is not watched."""
+        return next((rule.policy() for rule in self.tables if fnmatchcase(table_name, rule.match)), None)
+
+    def overlaps(self, names: Iterable[str]) -> tuple[str, ...]:
+        """A warning for each table that several rules match. A last rule "*" means all others and never overlaps."""
+        rules = list(enumerate(self.tables))
+        if len(rules) > 1 and _is_everything(rules[-1][1].match):
+            rules.pop()
+        found = []
+        for name in sorted(set(names)):
+            winner, *others = [_rule(*pair) for pair in rules if fnmatchcase(name, pair[1].match)] or [""]
+            if others:
+                found.append(f"table {name}: matched by {winner} and by {', '.join(others)}; the first one counts")
+        return tuple(found)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed but hardly meant, as far as it shows without the names of the tables."""
+        found = [] if self.tables else ["no [[tables]] entry: nothing is watched"]
+        found += _shadowed([(f"tables.{number}", rule.match) for number, rule in enumerate(self.tables)])
+        for number, rule in enumerate(self.tables):
+            found += _shadowed([(f'tables.{number}.indexes."{pattern}"', pattern) for pattern in rule.indexes])
+        if self.hot_keys.sampling != "off":
+            found.append(
+                f'hot_keys.sampling: "{self.hot_keys.sampling}" has no effect yet: this version reads '
+                "Contributor Insights where it is already enabled and switches nothing on"
+            )
+        return tuple(found)
+
+
+def _rule(number: int, rule: TableRule) -> str:
+    return f'tables.{number} (match "{rule.match}", mode "{rule.mode}")'
+
+
+def _is_everything(pattern: str) -> bool:
+    return set(pattern) == {"*"}
+
+
+def _shadowed(rules: list[tuple[str, str]]) -> list[str]:
+    """Of (place, pattern) pairs of which the first match wins: those that can never win."""
+    found = []
+    for later, (place, pattern) in enumerate(rules):
+        is_name = not set(pattern) & set("*?[")
+        for earlier, other in rules[:later]:
+            if other == pattern or _is_everything(other) or (is_name and fnmatchcase(pattern, other)):
+                found.append(
+                    f'{place}: "{pattern}" is never used, {earlier} ("{other}") comes first and matches the same'
+                )
+                break
+    return found
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration of a file and the environment, which wins. ``path`` None: defaults, every table advised on.
+
+    Raises ConfigError with every mistake at once; also for a file that cannot be read or is not TOML.
+    """
+    name = "defaults and environment" if path is None else str(path)
+    data: Table = {"tables": [{"match": "*", "mode": "advise"}]} if path is None else read_toml(path)
+    source = with_environment(data, environ, Config)
+    try:
+        config = _validated(source)
+    except ValidationError as error:
+        mistakes = (*source.mistakes, *sentences(error, Config, source.origins))
+    else:
+        if not source.mistakes:
+            return config
+        mistakes = tuple(source.mistakes)
+    # Outside the except clause: pydantic's error holds the values, secrets included, and is not to be chained.
+    raise ConfigError(name, mistakes)
+
+
+def _validated(source: Source) -> Config:
+    try:
+        return Config.model_validate(source.data)
+    except ValidationError as error:
+        # A role's external id may be all digits: what reads as a number is put back as the text it was.
+        restored = [as_text(source, place["loc"]) for place in error.errors() if place["type"] == "string_type"]
+        if not any(restored):
+            raise
+    return Config.model_validate(source.data)
+
+
+def masked(config: Config) -> Table:
+    """The configuration as JSON types, secrets as "****"."""
+    return config.model_dump(mode="json")

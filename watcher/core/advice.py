@@ -1,0 +1,225 @@
+"""What is wrong and what to do about it, in words. One text per cause; numbers come from the diagnosis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from watcher.core.diagnose import View
+from watcher.core.model import Decision, Dimension, HotKeyReport, Kind
+from watcher.core.reasons import Cause, IncidentState, Mode, Reason
+from watcher.core.series import MINUTE
+from watcher.core.state import Incident, Normal
+from watcher.core.words import count, duration, milliseconds, percent, rate, units
+
+if TYPE_CHECKING:
+    from watcher.core.alerting import Briefing
+
+CAUSE_WORDS = {
+    Cause.PROVISIONED: "too little capacity",
+    Cause.KEY_RANGE: "one key range is too hot",
+    Cause.ACCOUNT_LIMIT: "account or table quota reached",
+    Cause.ON_DEMAND_CAP: "the table's own on-demand maximum",
+    Cause.INDEX_BACK_PRESSURE: "a starving index holds the table back",
+    Cause.UNCLASSIFIED: "throttled below capacity, cause not given by AWS",
+    Cause.SLOW: "slow, not throttled",
+    Cause.BLIND: "CloudWatch is silent",
+    Cause.NONE: "well",
+}
+
+TODO = {
+    Cause.KEY_RANGE: "More capacity cannot help. Spread or cache the hot key; if several keys share the heat, DynamoDB "
+    "splits the range by itself within minutes.",
+    Cause.ACCOUNT_LIMIT: "Ask for a higher DynamoDB throughput quota in Service Quotas (per table and per account); "
+    "until then free capacity elsewhere in this Region.",
+    Cause.UNCLASSIFIED: "Look for a hot key or bursts within a minute: per-minute figures are below capacity.",
+    Cause.SLOW: "Capacity is not the answer and none is changed. Look at item and result sizes, at what was deployed, "
+    "and at the AWS Health Dashboard.",
+    Cause.BLIND: "Check the watcher's CloudWatch permission and the AWS Health Dashboard. Nothing is lowered.",
+}
+
+
+CURED_BY_CAPACITY = frozenset({Cause.PROVISIONED, Cause.INDEX_BACK_PRESSURE})
+# A key with less than this part of the hottest one's throttles is along for the ride.
+NOTABLE = 0.1
+
+
+# What a person can do about a hold, the most telling reason first.
+HELD_TODO = {
+    Reason.HOLD_AT_MAX: "Raise the configured maximum of this table, or reduce the load.",
+    Reason.HOLD_AUTO_SCALING: "Raise the minimum of its Application Auto Scaling target, or set "
+    'auto_scaling = "floor" for this table.',
+    Reason.HOLD_FOREIGN_CHANGE: "Somebody else is changing this table's capacity: let them finish, or stop them.",
+    Reason.HOLD_GLOBAL_TABLE: "Change the capacity of this global table by hand, for all its Regions.",
+    Reason.HOLD_UNBOUNDED: "Give this dimension bounds in the config, or raise it by hand.",
+    Reason.HOLD_OBSERVE_ONLY: 'Raise it by hand, or set mode = "advise" or "act" for this table.',
+    Reason.HOLD_REFUSED: "See AWS's refusal, above; a permission or a quota is missing.",
+    Reason.HOLD_SETTLING: "Nothing for now: the last change is not yet visible in CloudWatch.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    subject: str
+    sentence: str
+    facts: tuple[tuple[str, str], ...]
+    done: str
+    todo: str
+
+
+def shortened(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
+
+
+def compose(incident: Incident, state: IncidentState, briefing: Briefing) -> Text:
+    """The whole message. Times are left to the renderer: an Alert carries them as instants."""
+    if state is IncidentState.RESOLVED:
+        return _resolved(incident, briefing)
+    name = briefing.description.key.name
+    worst = briefing.diagnosis.worst
+    concerned = _concerned(worst, briefing.decisions)
+    sentence = story(name, incident.cause, worst, briefing.diagnosis.slow, briefing.now)
+    what = _symptom(incident.cause, worst)
+    return Text(
+        subject=f"{name}: {what}, {CAUSE_WORDS[incident.cause]}{_headline(incident.cause, concerned)}",
+        sentence=sentence,
+        facts=_facts(incident, briefing, worst),
+        done=" ".join(f"{decision.dimension.noun.capitalize()}: {decision.sentence}." for decision in concerned),
+        todo=_todo(incident, briefing, concerned, worst),
+    )
+
+
+def story(name: str, cause: Cause, worst: View | None, slow: tuple[str, Normal] | None, now: float) -> str:
+    """The verdict on a table in one sentence."""
+    if cause is Cause.SLOW and slow is not None:
+        operation, normal = slow
+        return (
+            f"{operation} on {name} is slow but not throttled: {milliseconds(normal.average)} on average against a "
+            f"normal of {milliseconds(normal.mean)}, for {count(normal.slow_minutes, 'minute')}."
+        )
+    if cause is Cause.BLIND:
+        if worst is None or worst.newest is None:
+            return f"{name}: CloudWatch has published no consumption yet, so nothing can be said."
+        age = duration(now - worst.newest - MINUTE)
+        return f"{name} cannot be seen: the newest CloudWatch point is {age} old."
+    if cause is Cause.NONE or worst is None:
+        return f"{name} is well."
+    noun = worst.dimension.noun
+    what = f"{noun.capitalize()} of {name}" if worst.dimension.is_table else f"{noun.capitalize()} (table {name})"
+    events = f"{count(worst.events, 'event')} in {len(worst.recent)} min, {percent(worst.share)} of requests"
+    return f"{what} are throttled ({events}): {_because(cause, worst)}."
+
+
+def _because(cause: Cause, worst: View) -> str:
+    demand = worst.demand(len(worst.recent)) or 0.0
+    consumed = max((minute.served for minute in worst.recent), default=0.0) / MINUTE
+    if cause is Cause.PROVISIONED:
+        return f"demand {rate(demand)} against {units(worst.provisioned)} provisioned"
+    if cause is Cause.KEY_RANGE:
+        ceiling = "3,000 reads/s" if worst.dimension.kind is Kind.READ else "1,000 writes/s"
+        return f"one key range is above a partition's {ceiling}, which no capacity lifts"
+    if cause is Cause.INDEX_BACK_PRESSURE:
+        return "an index cannot take its share of the writes, so DynamoDB refuses them at the table"
+    if cause is Cause.ON_DEMAND_CAP:
+        return f"traffic of {rate(consumed)} reaches the maximum set on the on-demand table"
+    if cause is Cause.ACCOUNT_LIMIT:
+        return f"an account or table quota is reached at {rate(consumed)}"
+    return f"consumption peaks at {rate(consumed)} on {units(worst.provisioned)} provisioned, and AWS gives no cause"
+
+
+def _symptom(cause: Cause, worst: View | None) -> str:
+    if cause in (Cause.SLOW, Cause.BLIND) or worst is None:
+        return {Cause.SLOW: "latency", Cause.BLIND: "no data"}.get(cause, "trouble")
+    return f"{worst.dimension.noun} throttled"
+
+
+def _concerned(worst: View | None, decisions: Sequence[Decision]) -> list[Decision]:
+    """The decisions worth telling: raises first, else what was decided for the dimension in trouble."""
+    raises = [decision for decision in decisions if decision.after > decision.before]
+    return raises or [decision for decision in decisions if worst is not None and decision.dimension == worst.dimension]
+
+
+def _headline(cause: Cause, concerned: Sequence[Decision]) -> str:
+    changes = [decision for decision in concerned if decision.is_change]
+    if not changes:
+        waiting = any(decision.reason is Reason.HOLD_SETTLING for decision in concerned)
+        return "; change under way" if waiting and cause in CURED_BY_CAPACITY else "; not raised"
+    verb = "raising" if changes[0].mode is Mode.ACT else "advice: raise"
+    return f"; {verb} " + ", ".join(f"{units(change.before)} to {units(change.after)}" for change in changes)
+
+
+def _facts(incident: Incident, briefing: Briefing, worst: View | None) -> tuple[tuple[str, str], ...]:
+    facts: list[tuple[str, str]] = []
+    if worst is not None and incident.cause not in (Cause.SLOW, Cause.BLIND):
+        demand = worst.demand(len(worst.recent))
+        facts += [
+            ("demand", rate(demand) if demand is not None else "unknown"),
+            ("consumed", rate(worst.consumed) if worst.consumed is not None else "unknown"),
+            ("provisioned", f"{units(worst.provisioned)} units/s" if worst.provisioned else "on demand"),
+            ("throttled", f"{count(worst.events, 'event')} in {len(worst.recent)} min ({percent(worst.share)})"),
+        ]
+        if len(worst.throttled) > 1:
+            parts = sorted(worst.throttled.items())
+            facts += [(f"throttled, {CAUSE_WORDS[cause]}", count(events, "event")) for cause, events in parts]
+    if briefing.diagnosis.slow is not None:
+        operation, normal = briefing.diagnosis.slow
+        tail = f", p99 {milliseconds(normal.p99)}" if normal.p99 is not None else ""
+        facts.append(
+            (f"{operation} latency", f"{milliseconds(normal.average)} (normal {milliseconds(normal.mean)}){tail}")
+        )
+    facts += [_hot_key_fact(index, report) for index, report in sorted(briefing.hot_keys.items())]
+    return tuple(facts)
+
+
+def _hot_key_fact(index: str, report: HotKeyReport) -> tuple[str, str]:
+    name = f"hot keys of index {index}" if index else "hot keys"
+    if not report.sampled:
+        return name, f"not sampled: {report.note}"
+    if report.throttled:
+        hottest = report.throttled[0].per_minute
+        hot = [key for key in report.throttled if key.per_minute >= NOTABLE * hottest][:5]
+        return name, ", ".join(f"{key.key} (up to {count(key.per_minute, 'throttle')} a minute)" for key in hot)
+    return name, "no key reported yet"
+
+
+def _todo(incident: Incident, briefing: Briefing, concerned: Sequence[Decision], worst: View | None) -> str:
+    if incident.cause in TODO:
+        return TODO[incident.cause]
+    if incident.cause is Cause.ON_DEMAND_CAP:
+        return _raise_cap(briefing, worst.dimension if worst else None)
+    changes = [decision for decision in concerned if decision.is_change]
+    if changes and changes[0].mode is Mode.ACT:
+        patience = duration(2 * briefing.policy.incidents.resolve_after)
+        return f"Nothing for now. If this is not resolved in {patience}, look."
+    if changes:
+        wanted = ", ".join(f"{change.dimension.noun} to {units(change.after)}" for change in changes)
+        return f'Raise {wanted}, or set mode = "act" for this table.'
+    reasons = {decision.reason for decision in concerned}
+    return next((todo for reason, todo in HELD_TODO.items() if reason in reasons), "See what holds the watcher, above.")
+
+
+def _raise_cap(briefing: Briefing, dimension: Dimension | None) -> str:
+    if dimension is None:
+        return "Raise or remove the table's on-demand maximum."
+    cap = briefing.description.throughputs[dimension.index].on_demand_max.get(dimension.kind)
+    now = f", now {cap:,}" if cap is not None else ""
+    field = "MaxReadRequestUnits" if dimension.kind is Kind.READ else "MaxWriteRequestUnits"
+    return f"Raise or remove the on-demand maximum ({field}{now}) if this traffic is wanted."
+
+
+def _resolved(incident: Incident, briefing: Briefing) -> Text:
+    name = briefing.description.key.name
+    lasted = duration(max(MINUTE, incident.last_bad + MINUTE - incident.opened_at))
+    calm = duration(briefing.policy.incidents.resolve_after)
+    cause = CAUSE_WORDS[incident.cause]
+    if incident.cause is Cause.BLIND:
+        return Text(f"{name}: resolved, CloudWatch speaks again", f"{name} can be seen again.", (), "", "Nothing.")
+    facts = (("throttled in all", count(incident.events, "event")),) if incident.events else ()
+    return Text(
+        subject=f"{name}: resolved ({cause})",
+        sentence=f"{name} is well again: nothing bad for {calm}, after about {lasted} of trouble ({cause}).",
+        facts=facts,
+        done="",
+        todo="Nothing.",
+    )

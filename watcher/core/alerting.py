@@ -1,0 +1,172 @@
+"""One incident, one thread: opened, worsened, resolved; and the words that an on-call engineer reads at 03:00."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from watcher.core import advice
+from watcher.core.diagnose import SEVERITY_ORDER, THROTTLING, Diagnosis
+from watcher.core.model import Alert, Decision, HotKeyReport, TableDescription, TableKey
+from watcher.core.policy import TablePolicy
+from watcher.core.reasons import Cause, IncidentState, Severity
+from watcher.core.state import Incident
+
+SUBJECT_LIMIT = 99  # SNS: less than 100 characters
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong in the visible window. impact: share of requests throttled, or latency over normal.
+    worth_a_message: whether it may open an incident; less than that only keeps an open one open."""
+
+    cause: Cause
+    index: str
+    severity: Severity
+    impact: float
+    last_bad: float
+    worth_a_message: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """Everything an alert is written from."""
+
+    now: float
+    policy: TablePolicy
+    description: TableDescription
+    diagnosis: Diagnosis
+    decisions: Sequence[Decision]
+    hot_keys: Mapping[str, HotKeyReport]
+    gained: float  # throttled events this step learned of
+
+
+def follow(incident: Incident | None, briefing: Briefing) -> tuple[Incident | None, Alert | None]:
+    """The incident after this step, and the message its change deserves, if any."""
+    trouble = find_trouble(briefing)
+    if incident is None:
+        return _open(trouble, briefing) if trouble and trouble.worth_a_message else (None, None)
+    if trouble is None:
+        return _resolve(incident, briefing) if _is_calm(incident, briefing) else (incident, None)
+    grown = replace(
+        incident,
+        events=incident.events + briefing.gained,
+        last_bad=max(incident.last_bad, trouble.last_bad),
+    )
+    if not _is_worse(incident, trouble, briefing.policy):
+        return replace(grown, peak=max(grown.peak, trouble.impact)), None
+    worse = replace(
+        grown,
+        cause=trouble.cause,
+        index=trouble.index,
+        severity=max(incident.severity, trouble.severity, key=list(Severity).index),
+        sequence=incident.sequence + 1,
+        peak=max(incident.peak, trouble.impact),
+    )
+    return worse, _message(worse, IncidentState.WORSENED, briefing)
+
+
+def find_trouble(briefing: Briefing) -> Trouble | None:
+    """What is wrong right now, or None."""
+    diagnosis, rules, now = briefing.diagnosis, briefing.policy.incidents, briefing.now
+    if diagnosis.cause in THROTTLING:
+        worst = diagnosis.worst
+        if worst is None:
+            return None
+        bad = [minute.start for minute in worst.recent if minute.causes]
+        severity = Severity.CRITICAL if worst.share >= rules.critical_share else Severity.WARNING
+        worth = worst.events >= rules.open_events or len(bad) >= rules.open_minutes
+        return Trouble(diagnosis.cause, diagnosis.index, severity, worst.share, max(bad, default=now), worth)
+    if diagnosis.cause is Cause.SLOW and diagnosis.slow is not None:
+        _, normal = diagnosis.slow
+        return Trouble(
+            Cause.SLOW,
+            "",
+            Severity.WARNING,
+            normal.average / max(normal.mean, 0.001),
+            normal.newest,
+            worth_a_message=True,
+        )
+    if diagnosis.cause is Cause.BLIND and any(view.newest is not None for view in diagnosis.views.values()):
+        # A table that never had a point may simply be unused; one that fell silent is news.
+        return Trouble(Cause.BLIND, "", Severity.WARNING, 0.0, now, worth_a_message=True)
+    return None
+
+
+def _is_worse(incident: Incident, trouble: Trouble, policy: TablePolicy) -> bool:
+    order = list(Severity).index
+    if order(trouble.severity) > order(incident.severity):
+        return True
+    if SEVERITY_ORDER.index(trouble.cause) < SEVERITY_ORDER.index(incident.cause) and trouble.worth_a_message:
+        return True
+    return trouble.cause in THROTTLING and trouble.impact >= max(0.01, incident.peak * policy.incidents.worsen_factor)
+
+
+def _is_calm(incident: Incident, briefing: Briefing) -> bool:
+    """Fresh minutes, long enough, without the trouble. Silence of CloudWatch is not calm."""
+    if briefing.diagnosis.cause is Cause.BLIND:
+        return False
+    newest = max((view.newest for view in briefing.diagnosis.views.values() if view.newest is not None), default=None)
+    if incident.cause is Cause.BLIND:
+        return newest is not None
+    return newest is not None and newest - incident.last_bad >= briefing.policy.incidents.resolve_after
+
+
+def _open(trouble: Trouble, briefing: Briefing) -> tuple[Incident, Alert]:
+    key = briefing.description.key
+    incident = Incident(
+        id=f"{key.region}.{key.name}.{int(briefing.now)}",
+        opened_at=briefing.now,
+        cause=trouble.cause,
+        index=trouble.index,
+        severity=trouble.severity,
+        sequence=1,
+        peak=trouble.impact,
+        last_bad=trouble.last_bad,
+        events=briefing.gained,
+    )
+    return incident, _message(incident, IncidentState.OPEN, briefing)
+
+
+def _resolve(incident: Incident, briefing: Briefing) -> tuple[None, Alert]:
+    ended = replace(incident, sequence=incident.sequence + 1)
+    return None, _message(ended, IncidentState.RESOLVED, briefing)
+
+
+def _message(incident: Incident, state: IncidentState, briefing: Briefing) -> Alert:
+    text = advice.compose(incident, state, briefing)
+    return Alert(
+        incident=incident.id,
+        sequence=incident.sequence,
+        state=state,
+        severity=incident.severity,
+        cause=incident.cause,
+        table=briefing.description.key,
+        index=incident.index,
+        time=briefing.now,
+        opened_at=incident.opened_at,
+        subject=advice.shortened(text.subject, SUBJECT_LIMIT),
+        sentence=text.sentence,
+        facts=text.facts,
+        done=text.done,
+        todo=text.todo,
+    )
+
+
+def end_of_table(now: float, key: TableKey, incident: Incident) -> Alert:
+    """The last message of an incident whose table was deleted."""
+    sentence = f"{key.name} was deleted; its incident is closed."
+    return Alert(
+        incident=incident.id,
+        sequence=incident.sequence + 1,
+        state=IncidentState.RESOLVED,
+        severity=incident.severity,
+        cause=incident.cause,
+        table=key,
+        index=incident.index,
+        time=now,
+        opened_at=incident.opened_at,
+        subject=advice.shortened(f"{key.name}: table deleted, incident closed", SUBJECT_LIMIT),
+        sentence=sentence,
+        todo="Nothing.",
+    )

@@ -1,0 +1,125 @@
+"""Demand is estimated, not read: consumption is censored at capacity, so what was throttled is added back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from watcher.core.model import Dimension, Kind
+from watcher.core.policy import Tuning
+from watcher.core.reasons import Cause
+from watcher.core.series import MINUTE, Series
+from watcher.core.state import DimensionState
+
+# SampleCount of consumption says how many units a request costs, but only where it counts requests: a handful of
+# samples is a stand-in's single datum for the whole minute, and no item costs more than a 400 kB transactional write.
+FEWEST_REQUESTS = 30
+DEAREST_REQUEST = 800.0
+# A minute this busy explains throttling that AWS did not classify.
+NEARLY_FULL = 0.9
+# Cause metrics are published apart from the total; only after this long is a difference more than lateness.
+CAUSES_PUBLISHED_AFTER = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """One visible minute of one dimension, all in units (or events) of the whole minute.
+
+    served: consumed units. wanted: served plus what own capacity refused: the demand estimate.
+    causes: throttled events by cause, after attribution; throttled: all of them.
+    """
+
+    start: int
+    served: float
+    wanted: float
+    throttled: float
+    causes: Mapping[Cause, float]
+
+    @property
+    def demand(self) -> float:
+        """Units per second."""
+        return self.wanted / MINUTE
+
+
+def units_per_request(state: DimensionState, minute: int) -> float:
+    """Mean units of a request in ``minute``; 1 where CloudWatch does not say."""
+    requests = state.requests.at(minute)
+    if requests < FEWEST_REQUESTS:
+        return 1.0
+    return min(DEAREST_REQUEST, max(1.0, state.consumed.at(minute) / requests))
+
+
+def minutes(
+    now: float,
+    tuning: Tuning,
+    dimension: Dimension,
+    states: Mapping[Dimension, DimensionState],
+    provisioned: int,
+    since: float,
+) -> list[Minute]:
+    """The minutes of ``dimension`` with a consumption point that start at or after ``since``, oldest first.
+
+    provisioned: units per second, the yardstick for "nearly full" and for the cap on one minute's estimate.
+    """
+    state = states[dimension]
+    known = []
+    for start, served in state.consumed.between(since, now):
+        causes = attribute(now, dimension, states, start, served, provisioned)
+        refused = causes.get(Cause.PROVISIONED, 0.0) * units_per_request(state, start)
+        wanted = max(served, min(served + refused, tuning.demand_cap * provisioned * MINUTE))
+        known.append(Minute(start, served, wanted, throttled_events(state, start), causes))
+    return known
+
+
+def throttled_events(state: DimensionState, minute: int) -> float:
+    """The total, or the sum of the causes where that is larger: AWS nowhere says that one partitions the other."""
+    return max(state.throttled.at(minute), sum(series.at(minute) for series in state.causes.values()))
+
+
+def attribute(
+    now: float,
+    dimension: Dimension,
+    states: Mapping[Dimension, DimensionState],
+    minute: int,
+    served: float,
+    provisioned: int,
+) -> dict[Cause, float]:
+    """Throttled events of one minute by cause: AWS's word first, then what the neighbours and the load say."""
+    state = states[dimension]
+    causes = {cause: series.at(minute) for cause, series in state.causes.items() if series.at(minute) > 0}
+    full = provisioned > 0 and served >= NEARLY_FULL * provisioned * MINUTE
+    starving = _index_write_events(dimension, states, minute)
+    own = causes.get(Cause.PROVISIONED, 0.0)
+    if own and not full and starving >= 0.5 * own:
+        # Half empty, yet "too little capacity" while an index refuses as much: the index's refusals, seen twice.
+        causes[Cause.INDEX_BACK_PRESSURE] = causes.pop(Cause.PROVISIONED)
+    rest = throttled_events(state, minute) - sum(causes.values())
+    if rest > 0.001:
+        cause = _explain_rest(now, minute, full=full, starving=starving > 0)
+        if cause is not None:
+            causes[cause] = causes.get(cause, 0.0) + rest
+    return causes
+
+
+def _index_write_events(dimension: Dimension, states: Mapping[Dimension, DimensionState], minute: int) -> float:
+    if not dimension.is_table or dimension.kind is not Kind.WRITE:
+        return 0.0
+    return sum(
+        throttled_events(state, minute)
+        for other, state in states.items()
+        if not other.is_table and other.kind is Kind.WRITE
+    )
+
+
+def _explain_rest(now: float, minute: int, *, full: bool, starving: bool) -> Cause | None:
+    if starving:
+        return Cause.INDEX_BACK_PRESSURE
+    if full:
+        return Cause.PROVISIONED
+    settled = now - (minute + MINUTE) >= CAUSES_PUBLISHED_AFTER
+    return Cause.UNCLASSIFIED if settled else None
+
+
+def known_minutes(series: Series, start: float, end: float) -> int:
+    """How many minutes of [start, end) have a point."""
+    return sum(1 for minute in series.points if start <= minute < end)

@@ -1,0 +1,166 @@
+"""What is wrong, per dimension and for the table: capacity, key range, quota, cap, index, slowness, or blindness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from watcher.core import latency
+from watcher.core.demand import Minute, known_minutes, minutes, throttled_events
+from watcher.core.intake import Intake
+from watcher.core.model import Dimension, TableDescription
+from watcher.core.policy import TablePolicy
+from watcher.core.reasons import Cause, Freshness
+from watcher.core.series import MINUTE
+from watcher.core.state import Normal
+
+# A dimension shows several causes at once only while one of them feeds the others, so the worst one names it.
+SEVERITY_ORDER: tuple[Cause, ...] = tuple(Cause)
+THROTTLING = frozenset(
+    {
+        Cause.PROVISIONED,
+        Cause.KEY_RANGE,
+        Cause.ACCOUNT_LIMIT,
+        Cause.ON_DEMAND_CAP,
+        Cause.INDEX_BACK_PRESSURE,
+        Cause.UNCLASSIFIED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One dimension as the decision sees it. Rates are units per second, None when unknown.
+
+    recent: visible minutes of the incident window, oldest first. quiet_peak: largest demand of the quiet window.
+    quiet_known: how many of its minutes are known. long_peak: largest consumption of the kept series.
+    throttled: events by cause in the window. share: part of the window's requests that was throttled.
+    last_throttle: start of the newest minute with a throttled event.
+    """
+
+    dimension: Dimension
+    provisioned: int
+    freshness: Freshness
+    complete: bool
+    newest: int | None
+    recent: tuple[Minute, ...]
+    quiet_peak: float | None
+    quiet_known: int
+    long_peak: float
+    throttled: Mapping[Cause, float]
+    share: float
+    last_throttle: int | None
+    cause: Cause
+
+    @property
+    def events(self) -> float:
+        return sum(self.throttled.values())
+
+    @property
+    def consumed(self) -> float | None:
+        return self.recent[-1].served / MINUTE if self.recent else None
+
+    def demand(self, minutes: int) -> float | None:
+        """Largest demand of the newest ``minutes`` visible minutes."""
+        return max((minute.demand for minute in self.recent[-minutes:]), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """cause: the table's worst; index: where ("" for the table itself). slow: the operation that is slow, if any."""
+
+    cause: Cause
+    index: str
+    views: Mapping[Dimension, View]
+    slow: tuple[str, Normal] | None = None
+
+    @property
+    def worst(self) -> View | None:
+        """The dimension that gives the table its cause: the largest throttled share of those that have it."""
+        having = [view for view in self.views.values() if view.cause is self.cause]
+        return max(having, key=lambda view: (view.share, view.events), default=None)
+
+
+def diagnose(
+    now: float,
+    policy: TablePolicy,
+    description: TableDescription,
+    intakes: Mapping[Dimension, Intake],
+    normals: Mapping[str, Normal],
+) -> Diagnosis:
+    """The verdict on one table from its series. Pure; never raises on missing data: that is BLIND."""
+    views = {dimension: _view(now, policy, description, dimension, intakes) for dimension in intakes}
+    slow = latency.slowest(policy.incidents, normals, now - policy.tuning.stale_after - MINUTE)
+    cause = _worst([view.cause for view in views.values()])
+    if cause not in THROTTLING and slow is not None:
+        cause = Cause.SLOW
+    diagnosis = Diagnosis(cause, "", views, slow)
+    worst = diagnosis.worst
+    return Diagnosis(cause, worst.dimension.index if worst and cause in THROTTLING else "", views, slow)
+
+
+def _worst(causes: Sequence[Cause]) -> Cause:
+    """The worst of several verdicts. One silent dimension does not blind a table whose others speak."""
+    if causes and all(cause is Cause.BLIND for cause in causes):
+        return Cause.BLIND
+    return min((cause for cause in causes if cause is not Cause.BLIND), key=SEVERITY_ORDER.index, default=Cause.NONE)
+
+
+def _view(
+    now: float,
+    policy: TablePolicy,
+    description: TableDescription,
+    dimension: Dimension,
+    intakes: Mapping[Dimension, Intake],
+) -> View:
+    tuning = policy.tuning
+    intake = intakes[dimension]
+    state = intake.state
+    provisioned = description.provisioned(dimension)
+    newest = state.consumed.newest()
+    end = newest + MINUTE if newest is not None else now
+    quiet_from = end - tuning.quiet_minutes * MINUTE
+    states = {other: each.state for other, each in intakes.items()}
+    seen = minutes(now, tuning, dimension, states, provisioned, min(quiet_from, end - policy.incidents.window))
+    recent = tuple(minute for minute in seen if minute.start >= end - policy.incidents.window)
+    quiet = [minute.demand for minute in seen if minute.start >= quiet_from]
+    throttled = _by_cause(recent)
+    events = sum(minute.throttled for minute in recent)
+    served = sum(minute.served for minute in recent)
+    return View(
+        dimension=dimension,
+        provisioned=provisioned,
+        freshness=intake.freshness,
+        complete=intake.complete,
+        newest=newest,
+        recent=recent,
+        quiet_peak=max(quiet, default=None),
+        long_peak=max(state.consumed.points.values(), default=0.0) / MINUTE,
+        quiet_known=known_minutes(state.consumed, quiet_from, end),
+        throttled=throttled,
+        share=events / (events + served) if events else 0.0,
+        last_throttle=_last_throttle(now, intake, tuning.throttle_hold),
+        cause=_verdict(intake.freshness, throttled),
+    )
+
+
+def _by_cause(recent: Sequence[Minute]) -> dict[Cause, float]:
+    totals: dict[Cause, float] = {}
+    for minute in recent:
+        for cause, events in minute.causes.items():
+            totals[cause] = totals.get(cause, 0.0) + events
+    return totals
+
+
+def _last_throttle(now: float, intake: Intake, within: float) -> int | None:
+    """Newest throttled minute, consumption known or not: a throttle without consumption is still a throttle."""
+    state = intake.state
+    seen = {*state.throttled.points, *(minute for series in state.causes.values() for minute in series.points)}
+    return max((m for m in seen if m >= now - within - MINUTE and throttled_events(state, m) > 0), default=None)
+
+
+def _verdict(freshness: Freshness, throttled: Mapping[Cause, float]) -> Cause:
+    if throttled:
+        # The cause of most events names it: a trickle of another kind does not decide what to do.
+        return max(throttled, key=lambda cause: (throttled[cause], -SEVERITY_ORDER.index(cause)))
+    return Cause.NONE if freshness is Freshness.FRESH else Cause.BLIND

@@ -1,0 +1,253 @@
+"""The one door into the decision: what is known, what is seen, what is wanted; out come state, actions and words.
+
+``run``, ``once``, ``replay`` and the tests all come through here. Pure: the same input gives the same output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from watcher.core import advice, alerting, latency
+from watcher.core.budget import budget
+from watcher.core.decide import Wish, wish
+from watcher.core.diagnose import Diagnosis, View, diagnose
+from watcher.core.intake import take_in
+from watcher.core.limits import Situation, floor_wish, limited, planned
+from watcher.core.model import (
+    Action,
+    Alert,
+    Billing,
+    Change,
+    Decision,
+    Dimension,
+    Lever,
+    TableDescription,
+    TableKey,
+    TableObservation,
+)
+from watcher.core.policy import DEFAULT_BOUNDS, TablePolicy
+from watcher.core.reasons import Cause, Mode, Outcome, Reason
+from watcher.core.result import DimensionReport, Explanation, StepResult
+from watcher.core.state import SERIES_SECONDS, DimensionState, Incident, TableState
+from watcher.core.tracking import recognise
+from watcher.core.words import rate
+
+# Holds that are the ordinary course of things: going from one to another is no news for history.
+QUIET = frozenset(
+    {
+        Reason.HOLD_STEADY,
+        Reason.HOLD_SETTLING,
+        Reason.HOLD_RECENT_LOAD,
+        Reason.HOLD_AT_MIN,
+        Reason.HOLD_SMALL_SAVING,
+        Reason.HOLD_BUDGET,
+        Reason.HOLD_RAISE_FIRST,
+        Reason.HOLD_BUSY,
+        Reason.HOLD_ON_DEMAND,
+        Reason.HOLD_OBSERVE_ONLY,
+    }
+)
+# An advice within this fraction of the last one is the same advice.
+SAME_ADVICE = 0.05
+
+
+def step(now: float, policy: TablePolicy, state: TableState, observation: TableObservation) -> StepResult:
+    """One table, one cycle.
+
+    now: instant, seconds since the epoch, UTC, read once per cycle by the caller. Never raises on missing or late data;
+    a limiter that cannot compute holds.
+    """
+    description = observation.description
+    intakes = take_in(now, policy.tuning, state.dimensions, observation)
+    taken = {dimension: intake.state for dimension, intake in intakes.items()}
+    recognised = recognise(now, description, observation.scaling, taken, state.foreign_at)
+    intakes = {d: replace(intake, state=recognised.dimensions[d]) for d, intake in intakes.items()}
+    normals = latency.learn(policy.incidents, state.latency, observation.answers, now - SERIES_SECONDS)
+    diagnosis = diagnose(now, policy, description, intakes, normals)
+    state = replace(state, dimensions=recognised.dimensions, foreign_at=recognised.foreign_at, latency=normals)
+
+    decisions, actions = _decide(now, policy, state, observation, diagnosis)
+    briefing = alerting.Briefing(
+        now=now,
+        policy=policy,
+        description=description,
+        diagnosis=diagnosis,
+        decisions=decisions,
+        hot_keys=observation.hot_keys,
+        gained=sum(sum(intake.gained.values()) for intake in intakes.values()),
+    )
+    incident, alert = alerting.follow(state.incident, briefing)
+    new = _worth_recording(state, decisions, actions)
+    state = replace(
+        state,
+        incident=incident,
+        marks={d.dimension: (d.reason, d.after) for d in decisions},
+        dimensions=_forget_old_advice(state, decisions),
+    )
+    explanation = Explanation(
+        cause=diagnosis.cause,
+        sentence=_sentence(now, description, diagnosis),
+        dimensions=tuple(
+            _report(now, policy, description, view, intakes[d].gained) for d, view in diagnosis.views.items()
+        ),
+        decisions=tuple(decisions),
+        new_decisions=tuple(new),
+        latency=latency.report(normals),
+        incident=incident,
+    )
+    return StepResult(state, tuple(actions), (alert,) if alert else (), explanation)
+
+
+def farewell(now: float, key: TableKey, incident: Incident | None) -> tuple[Alert, ...]:
+    """What to tell when a table was deleted: its open incident is closed."""
+    return (alerting.end_of_table(now, key, incident),) if incident else ()
+
+
+def _decide(
+    now: float, policy: TablePolicy, state: TableState, observation: TableObservation, diagnosis: Diagnosis
+) -> tuple[list[Decision], list[Action]]:
+    description = observation.description
+    if description.billing is Billing.ON_DEMAND:
+        return [_on_demand(now, policy, description, diagnosis, d) for d in diagnosis.views], []
+    budgets = {index: budget(now, part) for index, part in description.throughputs.items()}
+    wishes: dict[Dimension, Wish] = {}
+    floors: dict[Dimension, Wish] = {}
+    for dimension, view in diagnosis.views.items():
+        bounds = policy.bounds_for(dimension)
+        situation = Situation(
+            now=now,
+            policy=policy,
+            bounds=bounds or DEFAULT_BOUNDS,
+            has_bounds=bounds is not None,
+            description=description,
+            dimension=dimension,
+            table=state,
+            state=state.dimensions[dimension],
+            scaling=observation.scaling,
+        )
+        wanted = wish(now, policy.tuning, situation.bounds, view, situation.state)
+        wishes[dimension] = limited(situation, wanted)
+        floor = floor_wish(situation, wanted)
+        if floor is not None:
+            floors[dimension] = floor
+    plan = planned(now, policy.tuning, wishes, budgets)
+    told = {**plan, **floors}
+    decisions = [_decision(now, policy, description.key, d, told[d]) for d in told]
+    return decisions, _actions(policy, description.key, state, plan, floors)
+
+
+def _actions(
+    policy: TablePolicy,
+    key: TableKey,
+    state: TableState,
+    plan: Mapping[Dimension, Wish],
+    floors: Mapping[Dimension, Wish],
+) -> list[Action]:
+    """One capacity action with all changes, or else one floor action: one call per table and cycle."""
+
+    def is_news(dimension: Dimension, wanted: Wish) -> bool:
+        return policy.mode is Mode.ACT or not _is_same_advice(state, dimension, wanted)
+
+    changes = [
+        Change(d, wanted.current, wanted.target) for d, wanted in plan.items() if wanted.target != wanted.current
+    ]
+    if changes and any(is_news(change.dimension, plan[change.dimension]) for change in changes):
+        return [Action(key, Lever.CAPACITY, tuple(changes), policy.mode)]
+    for dimension, floor in floors.items():
+        if not changes and is_news(dimension, floor) and not state.pending:
+            return [Action(key, Lever.FLOOR, (Change(dimension, floor.current, floor.target),), policy.mode)]
+    return []
+
+
+def _is_same_advice(state: TableState, dimension: Dimension, wanted: Wish) -> bool:
+    advised = state.dimensions[dimension].advised
+    return advised is not None and abs(wanted.target - advised) <= max(1.0, SAME_ADVICE * advised)
+
+
+def _decision(now: float, policy: TablePolicy, key: TableKey, dimension: Dimension, wanted: Wish) -> Decision:
+    changing = wanted.target != wanted.current
+    outcome = Outcome.NONE
+    if changing:
+        outcome = Outcome.PENDING if policy.mode is Mode.ACT else Outcome.ADVISED
+    return Decision(
+        time=now,
+        table=key,
+        dimension=dimension,
+        before=wanted.current,
+        after=wanted.target,
+        reason=wanted.reason,
+        sentence=wanted.sentence,
+        mode=policy.mode,
+        outcome=outcome,
+        evidence=wanted.evidence,
+    )
+
+
+def _on_demand(
+    now: float, policy: TablePolicy, description: TableDescription, diagnosis: Diagnosis, dimension: Dimension
+) -> Decision:
+    view = diagnosis.views[dimension]
+    cap = description.throughputs[dimension.index].on_demand_max.get(dimension.kind)
+    used = f"consuming {rate(view.consumed)}" if view.consumed is not None else "consumption unknown"
+    limit = f", its own maximum is {rate(cap)}" if cap is not None else ""
+    return Decision(
+        time=now,
+        table=description.key,
+        dimension=dimension,
+        before=0,
+        after=0,
+        reason=Reason.HOLD_ON_DEMAND,
+        sentence=f"on demand, nothing is provisioned; {used}{limit}",
+        mode=policy.mode,
+    )
+
+
+def _worth_recording(state: TableState, decisions: list[Decision], actions: list[Action]) -> list[Decision]:
+    """Changes that go somewhere, and holds whose reason is news."""
+    acted = {change.dimension for action in actions for change in action.changes}
+    return [
+        decision
+        for decision in decisions
+        if (decision.dimension in acted if decision.is_change else _is_news(state, decision))
+    ]
+
+
+def _is_news(state: TableState, decision: Decision) -> bool:
+    mark = state.marks.get(decision.dimension)
+    if mark is None:
+        return True
+    before = mark[0]
+    return before is not decision.reason and not (before in QUIET and decision.reason in QUIET)
+
+
+def _forget_old_advice(state: TableState, decisions: list[Decision]) -> dict[Dimension, DimensionState]:
+    holding = {decision.dimension for decision in decisions if not decision.is_change}
+    return {
+        dimension: replace(known, advised=None) if dimension in holding else known
+        for dimension, known in state.dimensions.items()
+    }
+
+
+def _sentence(now: float, description: TableDescription, diagnosis: Diagnosis) -> str:
+    return advice.story(description.key.name, diagnosis.cause, diagnosis.worst, diagnosis.slow, now)
+
+
+def _report(
+    now: float, policy: TablePolicy, description: TableDescription, view: View, gained: Mapping[Cause, float]
+) -> DimensionReport:
+    left = budget(now, description.throughputs[view.dimension.index])
+    return DimensionReport(
+        dimension=view.dimension,
+        provisioned=view.provisioned,
+        bounds=policy.bounds_for(view.dimension),
+        freshness=view.freshness,
+        consumed=view.consumed,
+        demand=view.demand(policy.tuning.demand_minutes),
+        throttled=view.throttled,
+        gained=gained,
+        newest=view.newest,
+        cause=view.cause,
+        decreases_left=left.available,
+        next_decrease_in=left.wait,
+    )

@@ -1,0 +1,294 @@
+"""The composition root: chooses the adapters, runs the cycle on its schedule, answers signals, takes everything down.
+
+What is built is taken down in reverse, each step bounded in time, one failing step not stopping the rest.
+"""
+
+from __future__ import annotations
+
+import functools
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+
+from prometheus_client import CollectorRegistry
+
+from watcher import __version__
+from watcher.aws.capacity import MutationPacer
+from watcher.aws.client import AwsClients, AwsSettings, StaticCredentials
+from watcher.aws.compose import region_ports, sns_notifier
+from watcher.aws.contributors import KeyCloak, KeyForm
+from watcher.aws.formats import Format
+from watcher.aws.sns import Route
+from watcher.clock import Clock
+from watcher.config import Config, load
+from watcher.core.policy import TablePolicy
+from watcher.cycle import Cycle, CycleSettings, Policies
+from watcher.errors import AwsError, ConfigError, StoreError
+from watcher.health import Health
+from watcher.ports import CycleReport, Notifier, Store
+from watcher.scheduler import Scheduler
+from watcher.store.sqlite import SqliteStore
+from watcher.telemetry.hub import TelemetryHub
+from watcher.telemetry.logs import Event, configure, logger
+from watcher.telemetry.metrics import ReloadOutcome, SchedulerEvent, WatcherMetrics
+from watcher.web.server import Sources, WebServer, make_app
+
+STOP_SECONDS = 25.0  # for the cycle in hand; containers are usually killed after 30
+REMEMBERED = 500  # decisions of earlier lives that the page starts with
+
+
+class Command(StrEnum):
+    """What signals ask of the main thread."""
+
+    STOP = "stop"
+    RELOAD = "reload"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a watcher is put together besides its config. credentials: None takes AWS's usual ways to find them."""
+
+    clock: Clock
+    config_path: Path | None
+    environ: Mapping[str, str]
+    credentials: StaticCredentials | None = None
+
+
+class Watcher:
+    """Everything but the schedule and the server: the cycle with real adapters. ``once`` uses just this.
+
+    Raises StoreError when the state cannot be opened. Close it when done.
+    """
+
+    def __init__(self, config: Config, settings: Settings) -> None:
+        self.config = config
+        self.settings = settings
+        self.stopping = threading.Event()
+        self.registry = CollectorRegistry()
+        regions = config.aws.regions
+        self.metrics = WatcherMetrics(self.registry, version=__version__, regions=regions)
+        self.health = Health(settings.clock, float(config.polling.interval_seconds))
+        self.hub = TelemetryHub(self.metrics, self.health, version=__version__, regions=regions)
+        with ExitStack() as stack:
+            self.store: Store = SqliteStore(config.state.path)
+            stack.callback(self.store.close)
+            self._clients = AwsClients(_aws_settings(config, settings), on_call=self.metrics.aws_call)
+            stack.callback(self._clients.close)
+            self.cycle = self._cycle()
+            self.hub.remember(self.store.history(limit=REMEMBERED))
+            self._teardown = stack.pop_all()
+        for region in regions:
+            # The store's exclusive lock makes this process the only watcher of its state.
+            self.metrics.lease_held(region, held=True)
+
+    def _cycle(self) -> Cycle:
+        config, clock = self.config, self.settings.clock
+        pacer = MutationPacer(clock, self.stopping.wait)
+        cloak = KeyCloak(KeyForm(config.hot_keys.key_values), self.store.secret())
+        ports = [
+            region_ports(
+                self._clients,
+                region,
+                clock=clock,
+                pacer=pacer,
+                cloak=cloak,
+                on_metrics_requested=self.metrics.cloudwatch_metrics_requested,
+                on_trouble=functools.partial(self._cloudwatch_trouble, region),
+            )
+            for region in config.aws.regions
+        ]
+        return Cycle(
+            ports,
+            store=self.store,
+            notifier=self._notifier(config),
+            telemetry=self.hub,
+            clock=clock,
+            policies=policies_of(config),
+            settings=cycle_settings(config),
+            stopping=self.stopping.is_set,
+        )
+
+    def _notifier(self, config: Config) -> Notifier:
+        return sns_notifier(
+            self._clients,
+            [
+                Route(rule.topic_arn, Format(rule.format), rule.match, frozenset(rule.severities))
+                for rule in config.alerts
+            ],
+        )
+
+    def _cloudwatch_trouble(self, region: str, error: AwsError) -> None:
+        self.hub.trouble("cloudwatch.partial", region=region, sentence=f"CloudWatch answered in part: {error}")
+
+    def adopt(self, config: Config) -> None:
+        """Decide and alert by this config from the next cycle on."""
+        self.cycle.use(policies_of(config), self._notifier(config))
+        self.config = config
+
+    def run_cycle(self) -> CycleReport:
+        return self.cycle.run()
+
+    def close(self) -> None:
+        self._teardown.close()
+
+
+class Daemon:
+    """A Watcher on its schedule, with its server, until told to stop."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        """Binds the server's address. Raises WatcherError when it is taken."""
+        self._watcher = watcher
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._log = logger()
+        config, clock = watcher.config, watcher.settings.clock
+        sources = Sources(
+            snapshot=lambda: watcher.hub.snapshot,
+            health=watcher.health,
+            metrics=watcher.metrics.exposition,
+            history=watcher.store.history,
+            clock=clock,
+        )
+        self._server = WebServer(make_app(sources), config.server.host, config.server.port)
+        self._scheduler = Scheduler(
+            watcher.run_cycle,
+            clock,
+            interval=float(config.polling.interval_seconds),
+            offset=float(config.polling.offset_seconds),
+            on_event=self._irregular,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where the page is; a wildcard address is shown as the loopback one."""
+        host = self._watcher.config.server.host
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - shown, not bound
+        return f"http://{f'[{shown}]' if ':' in shown else shown}:{self._server.port}/"
+
+    def run(self) -> bool:
+        """Serve until SIGTERM or SIGINT. True when the cycle in hand finished; on False the process should exit hard."""
+        with _signals(self._commands):
+            self._server.start()
+            self._scheduler.start()
+            self._say_hello()
+            while self._commands.get() is Command.RELOAD:
+                self._reload()
+            return self._stop()
+
+    def stop(self) -> None:
+        """Ask ``run`` to return; for tests and embedders, from any thread."""
+        self._commands.put(Command.STOP)
+
+    def reload(self) -> None:
+        """Ask for the config to be read again, as SIGHUP does."""
+        self._commands.put(Command.RELOAD)
+
+    def _say_hello(self) -> None:
+        config = self._watcher.config
+        sentence = (
+            f"watching {', '.join(config.aws.regions)} every {config.polling.interval_seconds} s; "
+            f"page {self.url}  metrics {self.url}metrics"
+        )
+        self._log.info(Event.DAEMON_STARTED, version=__version__, url=self.url, sentence=sentence)
+        for warning in config.warnings():
+            self._log.warning("config.warning", sentence=warning)
+
+    def _stop(self) -> bool:
+        self._log.info(Event.DAEMON_STOPPING, sentence="stopping: the cycle in hand is finished first")
+        self._watcher.stopping.set()
+        finished = self._scheduler.stop(STOP_SECONDS)
+        self._server.stop()
+        if finished:
+            self._watcher.close()
+        else:
+            sentence = (
+                f"the cycle did not finish within {STOP_SECONDS:.0f} s; what it began is reconciled at the next start"
+            )
+            self._log.error(Event.DAEMON_STOPPING, sentence=sentence)
+        return finished
+
+    def _reload(self) -> None:
+        """All that can fail comes first; a bad file changes nothing."""
+        watcher = self._watcher
+        try:
+            config = load(watcher.settings.config_path, watcher.settings.environ)
+        except ConfigError as error:
+            watcher.metrics.config_reload(ReloadOutcome.REJECTED)
+            sentence = f"the config was not reloaded and nothing has changed: {error}"
+            self._log.error(Event.CONFIG_REJECTED, mistakes=list(error.mistakes), sentence=sentence)
+            return
+        fixed = [name for name in ("aws", "polling", "hot_keys", "state", "server") if _differs(name, watcher, config)]
+        watcher.adopt(config)
+        configure(config.logs.format, config.logs.level, sys.stdout, watcher.settings.clock)
+        watcher.metrics.config_reload(ReloadOutcome.APPLIED)
+        later = f"; changes to {', '.join(fixed)} take effect at the next start" if fixed else ""
+        self._log.info(Event.CONFIG_RELOADED, restart_needed=fixed, sentence=f"the config was reloaded{later}")
+
+    def _irregular(self, event: str, error: BaseException | None) -> None:
+        self._watcher.metrics.scheduler_event(SchedulerEvent(event))
+        facts = {"error": repr(error)} if error else {}
+        words = {"missed": "a cycle was missed", "overlap": "a cycle was still running when the next was due"}
+        sentence = words.get(event, f"a cycle failed: {error!r}")
+        self._log.warning(f"scheduler.{event}", sentence=sentence, **facts)
+
+
+def _differs(section: str, watcher: Watcher, config: Config) -> bool:
+    return bool(getattr(watcher.config, section) != getattr(config, section))
+
+
+def policies_of(config: Config) -> Policies:
+    """The config's policy for a table's name, remembered: it is asked for several times a cycle."""
+
+    @functools.lru_cache(maxsize=100_000)
+    def policy(name: str) -> TablePolicy | None:
+        return config.policy_for(name)
+
+    return policy
+
+
+def cycle_settings(config: Config) -> CycleSettings:
+    polling = config.polling
+    return CycleSettings(
+        window=polling.window_minutes * 60.0,
+        discovery=polling.discovery_minutes * 60.0,
+        acting=polling.interval_seconds * 2 / 3,
+        history=config.state.history_days * 86_400.0,
+        latency=polling.latency,
+    )
+
+
+def _aws_settings(config: Config, settings: Settings) -> AwsSettings:
+    aws = config.aws
+    return AwsSettings(
+        endpoint_url=aws.endpoint_url or "",
+        role_arn=aws.role_arn or "",
+        external_id=aws.external_id.get_secret_value() if aws.external_id else "",
+        credentials=settings.credentials,
+        connect_timeout=aws.connect_timeout_seconds,
+        read_timeout=aws.read_timeout_seconds,
+    )
+
+
+def _signals(commands: queue.SimpleQueue[Command]) -> ExitStack:
+    """SIGTERM and SIGINT stop, SIGHUP reloads; what was installed before comes back on exit. A queue's put is safe in
+    a handler."""
+    stack = ExitStack()
+    if threading.current_thread() is not threading.main_thread():
+        return stack
+
+    def put(command: Command) -> Callable[[int, FrameType | None], None]:
+        return lambda _number, _frame: commands.put(command)
+
+    handlers = {signal.SIGTERM: Command.STOP, signal.SIGINT: Command.STOP, signal.SIGHUP: Command.RELOAD}
+    for number, command in handlers.items():
+        stack.callback(signal.signal, number, signal.signal(number, put(command)))
+    return stack
+
+
+__all__ = ["Daemon", "Settings", "StoreError", "Watcher"]

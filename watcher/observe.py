@@ -1,0 +1,228 @@
+"""What to ask CloudWatch, and putting the answers together: one observation per table.
+
+GetMetricData is billed per metric and call, whatever the number of points, so not everything is asked every minute.
+Each minute: consumption and throttle events of every dimension. In the same minute, where something throttled or an
+incident is open: the causes, and how many requests there were. Every sweep (five minutes): everything, latency too;
+the window re-read is longer than that, so no minute is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from watcher.core.model import (
+    CAUSE_METRICS,
+    Answer,
+    Dimension,
+    HotKeyReport,
+    Metric,
+    Query,
+    ScalableTarget,
+    TableDescription,
+    TableObservation,
+)
+from watcher.core.reasons import Cause
+from watcher.core.series import MINUTE
+from watcher.core.state import SERIES_SECONDS, TableState
+from watcher.errors import AwsError, AwsNotFound
+from watcher.ports import RegionPorts
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+EVERY_MINUTE = (Metric.CONSUMED, Metric.THROTTLED)
+ON_TROUBLE = (*CAUSE_METRICS, Metric.REQUESTS)
+LATENCY = (Metric.LATENCY_AVERAGE, Metric.LATENCY_P99)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One Region in one cycle. observations by table name; missing: tables that DescribeTable no longer knows;
+    failures: why a table could not be seen; error: why the Region could not, or ""."""
+
+    observations: Mapping[str, TableObservation] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
+    failures: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """How to look this time. sweep: ask everything. window: seconds of trailing minutes to re-read."""
+
+    now: float
+    window: float
+    sweep: bool
+    latency: bool
+    workers: int
+
+
+def observe(
+    ports: RegionPorts,
+    names: Sequence[str],
+    states: Mapping[str, TableState],
+    operations: Mapping[str, frozenset[str]],
+    glance: Glance,
+) -> Sighting:
+    """See every named table of one Region. Never raises for one table's trouble; the Region's is in ``error``."""
+    descriptions, missing, failures = _describe_all(ports, names, glance.workers)
+    if not descriptions:
+        return Sighting(missing=missing, failures=failures, error=_all_failed(names, failures))
+    scaling = _scaling(ports, descriptions)
+    try:
+        answers = _ask(ports, descriptions, states, operations, glance)
+    except AwsError as error:
+        return Sighting(missing=missing, failures=failures, error=str(error))
+    hot_keys = _hot_keys(ports, descriptions, answers, glance)
+    observations = {
+        name: TableObservation(
+            description=description,
+            described_at=glance.now,
+            answers=answers.get(name, {}),
+            scaling=None if scaling is None else scaling.get(name, {}),
+            hot_keys=hot_keys.get(name, {}),
+        )
+        for name, description in descriptions.items()
+    }
+    return Sighting(observations, missing, failures)
+
+
+def _all_failed(names: Sequence[str], failures: Mapping[str, str]) -> str:
+    return next(iter(failures.values())) if names and len(failures) == len(names) else ""
+
+
+def in_parallel(call: Callable[[Key], Value], keys: Iterable[Key], workers: int) -> list[Value]:
+    """``call`` of each key, results in the order of the keys."""
+    keys = list(keys)
+    if workers <= 1 or len(keys) <= 1:
+        return [call(key) for key in keys]
+    with ThreadPoolExecutor(max_workers=min(workers, len(keys)), thread_name_prefix="observe") as pool:
+        return list(pool.map(call, keys))
+
+
+def _describe_all(
+    ports: RegionPorts, names: Sequence[str], workers: int
+) -> tuple[dict[str, TableDescription], frozenset[str], dict[str, str]]:
+    found: dict[str, TableDescription] = {}
+    missing: set[str] = set()
+    failures: dict[str, str] = {}
+    for name, result in zip(names, in_parallel(partial(_describe, ports), names, workers), strict=True):
+        if isinstance(result, TableDescription):
+            found[name] = result
+        elif isinstance(result, AwsNotFound):
+            missing.add(name)
+        else:
+            failures[name] = str(result)
+    return found, frozenset(missing), failures
+
+
+def _describe(ports: RegionPorts, name: str) -> TableDescription | AwsError:
+    try:
+        return ports.tables.describe(name)
+    except AwsError as error:
+        return error
+
+
+def _scaling(
+    ports: RegionPorts, descriptions: Mapping[str, TableDescription]
+) -> Mapping[str, Mapping[Dimension, ScalableTarget]] | None:
+    """None when it cannot be read: then nobody knows whose the capacity is, and nothing is changed."""
+    try:
+        return ports.scaling.targets(list(descriptions))
+    except AwsError:
+        return None
+
+
+def _ask(
+    ports: RegionPorts,
+    descriptions: Mapping[str, TableDescription],
+    states: Mapping[str, TableState],
+    operations: Mapping[str, frozenset[str]],
+    glance: Glance,
+) -> dict[str, dict[Query, Answer]]:
+    answers: dict[str, dict[Query, Answer]] = {name: {} for name in descriptions}
+
+    def ask(queries: Sequence[Query], window: float) -> None:
+        if not queries:
+            return
+        end = glance.now - glance.now % MINUTE
+        for query, answer in ports.metrics.read(queries, end - window, end).items():
+            answers[query.table][query] = answer
+
+    # A table met for the first time (or after a restart) is read back as far as the series go, for the same price.
+    strange = [name for name in descriptions if not _has_series(states.get(name))]
+    known = [name for name in descriptions if name not in set(strange)]
+    sweeping = glance.sweep and glance.latency
+    for group, window in ((known, glance.window), (strange, SERIES_SECONDS)):
+        ask(dimension_queries({n: descriptions[n] for n in group}, EVERY_MINUTE), window)
+        curious = [
+            n for n in group if glance.sweep or window > glance.window or _is_troubled(answers[n], states.get(n))
+        ]
+        ask(dimension_queries({n: descriptions[n] for n in curious}, ON_TROUBLE), window)
+        slow_ones = [n for n in group if sweeping or window > glance.window]
+        ask(latency_queries(slow_ones, operations) if glance.latency else [], window)
+    return answers
+
+
+def _has_series(state: TableState | None) -> bool:
+    return state is not None and any(known.consumed.points for known in state.dimensions.values())
+
+
+def _is_troubled(answers: Mapping[Query, Answer], state: TableState | None) -> bool:
+    if state is not None and state.incident is not None:
+        return True
+    return any(
+        not answer.complete or any(answer.points.values())
+        for query, answer in answers.items()
+        if query.metric is Metric.THROTTLED
+    )
+
+
+def dimension_queries(descriptions: Mapping[str, TableDescription], metrics: Sequence[Metric]) -> list[Query]:
+    """One query for each table, dimension and metric, in a stable order."""
+    return [
+        Query(name, metric, dimension)
+        for name in sorted(descriptions)
+        for dimension in descriptions[name].dimensions()
+        for metric in metrics
+    ]
+
+
+def latency_queries(names: Sequence[str], operations: Mapping[str, frozenset[str]]) -> list[Query]:
+    """Average and p99 of each operation in use, averages first so that each statistic fills its own batches."""
+    return [
+        Query(name, metric, operation=operation)
+        for metric in LATENCY
+        for name in sorted(names)
+        for operation in sorted(operations.get(name, ()))
+    ]
+
+
+def _hot_keys(
+    ports: RegionPorts,
+    descriptions: Mapping[str, TableDescription],
+    answers: Mapping[str, Mapping[Query, Answer]],
+    glance: Glance,
+) -> dict[str, dict[str, HotKeyReport]]:
+    """Contributor Insights of the tables and indexes that a key range throttled in the window, and of no other."""
+    heated = sorted(
+        {
+            (name, query.dimension.index)
+            for name in descriptions
+            for query, answer in answers[name].items()
+            if CAUSE_METRICS.get(query.metric) is Cause.KEY_RANGE and query.dimension and any(answer.points.values())
+        }
+    )
+    start = glance.now - glance.window
+
+    def report(where: tuple[str, str]) -> HotKeyReport:
+        return ports.hot_keys.report(where[0], where[1], start, glance.now)
+
+    reports: dict[str, dict[str, HotKeyReport]] = {}
+    for (name, index), seen in zip(heated, in_parallel(report, heated, min(4, glance.workers)), strict=True):
+        reports.setdefault(name, {})[index] = seen
+    return reports

@@ -1,0 +1,271 @@
+"""A simulated DynamoDB Region with its CloudWatch and Contributor Insights, in one-second steps.
+
+The parts: ``spec`` (what is asked), ``flow`` and ``table`` (buckets, ceilings, back pressure), ``control`` and
+``budget`` (UpdateTable), ``publication`` and ``published`` (what is seen of it, and when).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+
+from watcher.core.model import Billing, Dimension, Kind, Metric, TableDescription, TableKey
+from watcher.replay import published
+from watcher.replay.control import Quotas, TableControl, check_account, check_values, not_found, total
+from watcher.replay.publication import Publication
+from watcher.replay.published import OPERATIONS, Contributor
+from watcher.replay.spec import DemandSource, IndexSpec, MinuteDemand, PlantRefusal, TableSpec, no_demand
+from watcher.replay.spread import salt
+from watcher.replay.table import Cut, KeyTruth, MinuteTruth, TableFlows
+
+__all__ = [
+    "ACCOUNT",
+    "Contributor",
+    "DemandSource",
+    "IndexSpec",
+    "KeyTruth",
+    "MinuteDemand",
+    "MinuteTruth",
+    "Plant",
+    "PlantRefusal",
+    "TableSpec",
+    "no_demand",
+]
+
+ACCOUNT = "123456789012"
+LISTED = 14 * 86_400  # ListMetrics shows what had data in the last two weeks
+LATENCY_METRICS = (Metric.LATENCY_AVERAGE, Metric.LATENCY_P99)
+
+
+class Plant:
+    """One Region of one account. Time is moved by ``advance`` only; everything is a function of the seed.
+
+    start: first second simulated. seed: of the spread over seconds, the publication delays and the latency noise.
+    publication: seconds after a minute's end at which CloudWatch shows its points, plus up to ``jitter`` seconds;
+    ``late_share`` of the points come ``late`` seconds later still. actuation: seconds from an accepted UpdateTable
+    until it takes effect. spread: squared coefficient of variation of the seconds within a minute that remains at
+    high volume; counting noise comes on top, 0 is an exactly even minute. table_quota / account_quota: units per
+    second, each kind apart. retention: seconds that points and truth are kept (math.inf: for ever).
+    """
+
+    def __init__(
+        self,
+        start: int,
+        *,
+        seed: int = 1,
+        region: str = "us-east-1",
+        publication: float = 60.0,
+        jitter: float = 10.0,
+        late_share: float = 0.01,
+        late: float = 180.0,
+        actuation: float = 30.0,
+        spread: float = 0.05,
+        table_quota: int = 40_000,
+        account_quota: int = 80_000,
+        retention: float = 15 * 86_400.0,
+    ) -> None:
+        self.now = float(start)
+        self.region = region
+        self._seed = seed
+        self._publication = Publication(publication, jitter, late_share, late)
+        self._actuation = actuation
+        self._spread = spread
+        self._quotas = Quotas(table_quota, account_quota, region)
+        self._retention = retention
+        self._cursor = int(start) // 60 * 60  # first minute not yet run
+        self._controls: dict[str, TableControl] = {}
+        self._flows: dict[str, TableFlows] = {}  # outlives its table: CloudWatch does not forget
+        self._salts: dict[tuple[str, ...], int] = {}
+
+    def create(self, spec: TableSpec) -> None:
+        """Create a table, ACTIVE at once, its buckets empty; traffic starts with the next whole second.
+
+        Raises PlantRefusal: ResourceInUseException when it exists, ValidationException and LimitExceededException
+        for values no table can have or the account cannot afford.
+        """
+        if spec.name in self._controls:
+            raise PlantRefusal("ResourceInUseException", f"Table already exists: {spec.name}")
+        control = TableControl(spec)
+        if spec.billing is Billing.PROVISIONED:
+            for part in control.parts.values():
+                check_values(part.noun, part.settings.units, self._quotas)
+            for kind in Kind:
+                check_account(kind, total(self._controls.values(), kind), control.provisioned(kind), self._quotas)
+        self._controls[spec.name] = control
+        self._flows[spec.name] = TableFlows(
+            spec, ceil(self.now), seed=self._seed, dispersion=self._spread, table_quota=self._quotas.table
+        )
+
+    def delete(self, name: str) -> None:
+        """Drop a table at once; its points stay visible. Raises PlantRefusal ResourceNotFoundException."""
+        self._control(name)
+        del self._controls[name]
+
+    def names(self) -> list[str]:
+        """Table names in alphabetical order, as ListTables has them."""
+        return sorted(self._controls)
+
+    def spec(self, name: str) -> TableSpec:
+        """The table as created. Raises PlantRefusal ResourceNotFoundException."""
+        self._control(name)
+        return self._flows[name].spec
+
+    def advance(self, to: float) -> None:
+        """Simulate up to ``to`` (seconds since the epoch). Raises ValueError when ``to`` lies before ``now``.
+
+        Minutes are run when they are over, so points and truth grow by whole minutes.
+        """
+        if to < self.now:
+            raise ValueError(f"cannot go back from {self.now} to {to}")
+        while self._cursor + 60 <= to:
+            for name in self._controls:
+                self._flows[name].run(self._cursor)
+            self._cursor += 60
+            if self._cursor % 86_400 == 0:
+                for flows in self._flows.values():
+                    flows.forget(self._cursor - self._retention)
+        self.now = to
+
+    def describe(self, name: str) -> TableDescription:
+        """DescribeTable: the old values and UPDATING while a change is under way, the new ones once it is effective.
+
+        The table and each index have a status of their own. Raises PlantRefusal ResourceNotFoundException.
+        """
+        control = self._control(name)
+        control.settle(self.now)
+        return TableDescription(
+            key=TableKey(ACCOUNT, self.region, name),
+            billing=control.billing,
+            throughputs={index: part.described(self.now) for index, part in control.parts.items()},
+        )
+
+    def update_throughput(self, name: str, wanted: Mapping[str, tuple[int, int]]) -> None:
+        """UpdateTable: {"" for the table, else the index's name: (read, write) units per second}.
+
+        All or nothing; the effect comes ``actuation`` seconds later. Raises PlantRefusal ResourceNotFoundException,
+        ResourceInUseException, ValidationException or LimitExceededException.
+        """
+        control = self._control(name)
+        units = {index: {Kind.READ: read, Kind.WRITE: write} for index, (read, write) in wanted.items()}
+        others = [other for other in self._controls.values() if other is not control]
+        effective = self.now + self._actuation
+        control.update(
+            units,
+            now=self.now,
+            effective=effective,
+            quotas=self._quotas,
+            elsewhere={kind: total(others, kind) for kind in Kind},
+        )
+        for index, values in units.items():
+            self._flows[name].cut(Cut(ceil(effective), index, values))
+
+    def points(
+        self,
+        name: str,
+        metric: Metric,
+        *,
+        dimension: Dimension | None = None,
+        operation: str = "",
+        start: float,
+        end: float,
+    ) -> dict[int, float]:
+        """One-minute points with start <= minute < end, as far as visible at ``now``; {} for an unknown name.
+
+        ``dimension`` for unit and throttle metrics, ``operation`` for latencies (milliseconds). CONSUMED: units;
+        REQUESTS and the throttle metrics: whole requests, the latter only where not zero.
+        """
+        flows = self._flows.get(name)
+        if flows is None:
+            return {}
+        if metric in LATENCY_METRICS:
+            return self._latencies(name, flows, metric, operation, start, end)
+        record = flows.records.get(dimension) if dimension is not None else None
+        if dimension is None or record is None:
+            return {}
+        purpose = self._salt(name, metric, dimension.index, dimension.kind)
+        per_request = flows.spec.units_per_request
+        when_idle = flows.spec.billing is Billing.PROVISIONED
+        points = {}
+        for minute in self._visible(flows, purpose, start, end):
+            truth = record.get(minute)
+            if truth is None:
+                continue
+            value = published.value(metric, truth, per_request, when_idle=when_idle)
+            if value is not None:
+                points[minute] = value
+        return points
+
+    def operations(self, name: str) -> frozenset[str]:
+        """Operations with a visible latency point in the last two weeks (ListMetrics)."""
+        flows = self._flows.get(name)
+        if flows is None:
+            return frozenset()
+        return frozenset(operation for operation in OPERATIONS if self._was_used(name, flows, operation))
+
+    def contributors(self, name: str, index: str, *, throttled: bool, start: float, end: float) -> list[Contributor]:
+        """The up to 25 partition keys with the busiest minutes in [start, end), busiest first, as far as visible.
+
+        index: "" for the table. throttled: throttled requests by key (writes that an index refused are not counted on
+        the table), else consumed throughput units by key. Traffic without a named hot key is even over 1,000 keys.
+        """
+        flows = self._flows.get(name)
+        if flows is None or Dimension(index, Kind.READ) not in flows.records:
+            return []
+        return published.contributors(
+            self._visible(flows, self._salt(name, "insights", index), start, end),
+            {kind: flows.records[Dimension(index, kind)] for kind in Kind},
+            flows.spec.units_per_request,
+            throttled=throttled,
+        )
+
+    def truth(self, name: str, dimension: Dimension) -> Mapping[int, MinuteTruth]:
+        """Every finished minute by its start, oldest first; {} for an unknown name."""
+        flows = self._flows.get(name)
+        return flows.records.get(dimension, {}) if flows else {}
+
+    def steps(self, name: str, dimension: Dimension) -> Sequence[tuple[int, int]]:
+        """(second, units per second) whenever provisioned capacity changed, the first at creation; changes accepted
+        but not yet effective are in it. Empty for an unknown name and on demand."""
+        flows = self._flows.get(name)
+        return flows.steps.get(dimension, ()) if flows else ()
+
+    def _control(self, name: str) -> TableControl:
+        if name not in self._controls:
+            raise not_found(f"Table: {name}")
+        return self._controls[name]
+
+    def _latencies(
+        self, name: str, flows: TableFlows, metric: Metric, operation: str, start: float, end: float
+    ) -> dict[int, float]:
+        if operation not in OPERATIONS:
+            return {}
+        # Both statistics come from the same samples, so they appear together; their noise is their own.
+        purpose, noise = self._salt(name, operation), self._salt(name, operation, metric)
+        return {
+            minute: published.latency(operation, metric, flows.spec.demand(minute).latency_factor, noise, minute)
+            for minute in self._visible(flows, purpose, start, end)
+            if published.successes(operation, minute, flows.records)
+        }
+
+    def _was_used(self, name: str, flows: TableFlows, operation: str) -> bool:
+        # Newest first: a busy table answers with the first minute looked at.
+        minutes = range(self._cursor - 60, max(flows.born // 60 * 60, self._cursor - LISTED) - 1, -60)
+        purpose = self._salt(name, operation)
+        return any(
+            published.successes(operation, minute, flows.records)
+            and self._publication.is_visible(purpose, minute, self.now)
+            for minute in minutes
+        )
+
+    def _visible(self, flows: TableFlows, purpose: int, start: float, end: float) -> Iterator[int]:
+        """Finished minutes in [start, end) whose point of this series is out."""
+        first = max(ceil(start / 60) * 60, flows.born // 60 * 60)
+        for minute in range(first, min(ceil(end / 60) * 60, self._cursor), 60):
+            if self._publication.is_visible(purpose, minute, self.now):
+                yield minute
+
+    def _salt(self, *parts: str) -> int:
+        known = self._salts.get(parts)
+        if known is None:
+            known = self._salts[parts] = salt(self._seed, *parts)
+        return known

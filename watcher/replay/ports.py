@@ -1,0 +1,137 @@
+"""The cycle's ports over the plant, in memory: what tests and replay put where AWS stands in production."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from watcher.clock import Clock
+from watcher.core.model import (
+    Action,
+    Answer,
+    Dimension,
+    HotKey,
+    HotKeyReport,
+    Kind,
+    Query,
+    ScalableTarget,
+    TableDescription,
+)
+from watcher.core.reasons import Mode, Outcome
+from watcher.errors import AwsNotFound, DeliveryError
+from watcher.ports import Hand, Outgoing, RegionPorts
+from watcher.replay.plant import Plant
+from watcher.replay.spec import PlantRefusal
+
+REFUSALS = {
+    "ResourceInUseException": Outcome.BUSY,
+    "LimitExceededException": Outcome.QUOTA,
+    "ResourceNotFoundException": Outcome.GONE,
+    "ValidationException": Outcome.INVALID,
+}
+
+
+@dataclass
+class PlantAws:
+    """Tables, Metrics, Scaling, HotKeys and the acting Hand of one Region, answered by a plant.
+
+    Every call first brings the plant to the clock's time. scaling: Application Auto Scaling targets by table.
+    calls: every accepted or refused change as (instant, wanted, outcome), for tests.
+    """
+
+    plant: Plant
+    clock: Clock
+    scaling: Mapping[str, Mapping[Dimension, ScalableTarget]] = field(default_factory=dict)
+    calls: list[tuple[float, Action, Outcome]] = field(default_factory=list)
+
+    def names(self) -> list[str]:
+        return self._now().names()
+
+    def describe(self, name: str) -> TableDescription:
+        try:
+            return self._now().describe(name)
+        except PlantRefusal as refusal:
+            raise AwsNotFound(refusal.message, code=refusal.code, operation="DescribeTable", subject=name) from None
+
+    def read(self, queries: Sequence[Query], start: float, end: float) -> Mapping[Query, Answer]:
+        plant = self._now()
+        return {
+            query: Answer(
+                plant.points(
+                    query.table,
+                    query.metric,
+                    dimension=query.dimension,
+                    operation=query.operation,
+                    start=start,
+                    end=end,
+                )
+            )
+            for query in queries
+        }
+
+    def operations(self) -> Mapping[str, frozenset[str]]:
+        plant = self._now()
+        return {name: plant.operations(name) for name in plant.names()}
+
+    def targets(self, tables: Sequence[str]) -> Mapping[str, Mapping[Dimension, ScalableTarget]]:
+        return {name: self.scaling[name] for name in tables if name in self.scaling}
+
+    def report(self, table: str, index: str, start: float, end: float) -> HotKeyReport:
+        seen = self._now().contributors(table, index, throttled=True, start=start, end=end)
+        return HotKeyReport(sampled=True, throttled=tuple(HotKey(key.key, key.busiest) for key in seen[:10]))
+
+    def carry_out(self, action: Action) -> tuple[Outcome, str]:
+        """One update of the plant; its refusals become outcomes as AWS's would."""
+        plant = self._now()
+        try:
+            current = plant.describe(action.table.name)
+            wanted: dict[str, dict[Kind, int]] = {}
+            for change in action.changes:
+                units = wanted.setdefault(
+                    change.dimension.index, dict(current.throughputs[change.dimension.index].units)
+                )
+                units[change.dimension.kind] = change.after
+            plant.update_throughput(
+                action.table.name, {index: (units[Kind.READ], units[Kind.WRITE]) for index, units in wanted.items()}
+            )
+        except PlantRefusal as refusal:
+            outcome = REFUSALS[refusal.code]
+            if outcome is Outcome.QUOTA and "decreases" in refusal.message:
+                outcome = Outcome.BUDGET
+            self.calls.append((plant.now, action, outcome))
+            return outcome, refusal.message
+        self.calls.append((plant.now, action, Outcome.APPLIED))
+        return Outcome.APPLIED, ""
+
+    def _now(self) -> Plant:
+        self.plant.advance(self.clock.now())
+        return self.plant
+
+    def region(self) -> RegionPorts:
+        """This plant as the cycle wants it."""
+        hands: Mapping[Mode, Hand] = {Mode.ACT: self, Mode.ADVISE: Advising()}
+        return RegionPorts(self.plant.region, self, self, self, self, hands)
+
+
+class Advising:
+    """The hand that only advises."""
+
+    def carry_out(self, action: Action) -> tuple[Outcome, str]:  # noqa: ARG002 - that it is not looked at is the point
+        return Outcome.ADVISED, ""
+
+
+@dataclass
+class Mailbox:
+    """A notifier that keeps what it is given. ``broken`` makes every delivery fail with this sentence."""
+
+    sent: list[Outgoing] = field(default_factory=list)
+    topics: Sequence[str] = ("arn:aws:sns:us-east-1:123456789012:alerts",)
+    broken: str = ""
+
+    def topics_for(self, alert: object) -> list[str]:  # noqa: ARG002 - every alert goes to every topic
+        return list(self.topics)
+
+    def publish(self, outgoing: Outgoing) -> None:
+        if self.broken:
+            raise DeliveryError(self.broken, subject=outgoing.topic_arn)
+        self.sent.append(outgoing)

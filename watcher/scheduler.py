@@ -1,0 +1,101 @@
+"""When the cycle runs: right after the full minute of the injected clock, one at a time, every irregularity counted.
+
+APScheduler's own defaults would drop a job that is one second late; grace and overlap are explicit here.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    JobEvent,
+    JobExecutionEvent,
+)
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from watcher.clock import Clock
+
+EVENTS = {EVENT_JOB_MISSED: "missed", EVENT_JOB_ERROR: "error", EVENT_JOB_MAX_INSTANCES: "overlap"}
+# A cycle that could not start on time is still worth its while until shortly before the next one.
+GRACE_SHARE = 0.8
+
+EARLY = 1.0  # seconds of the clock
+
+OnEvent = Callable[[str, BaseException | None], None]
+
+
+def next_instant(now: float, interval: float, offset: float) -> float:
+    """The first instant after ``now`` that lies ``offset`` seconds behind a multiple of ``interval``."""
+    return (math.floor((now - offset) / interval) + 1) * interval + offset
+
+
+class AlignedTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 publishes no types
+    """At once, then ``offset`` seconds after each multiple of ``interval`` on the clock's wall face."""
+
+    def __init__(self, clock: Clock, interval: float, offset: float) -> None:
+        self._clock = clock
+        self._interval = interval
+        self._offset = offset
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """APScheduler's times are the machine's; the clock says how long its own next instant takes on it."""
+        if previous_fire_time is None:
+            return now
+        here = self._clock.now()
+        # A timer may wake a moment early; that moment's instant has then just been served.
+        wait = self._clock.real_seconds(next_instant(here + EARLY, self._interval, self._offset) - here)
+        return now + timedelta(seconds=wait)
+
+
+class Scheduler:
+    """Runs one job on an aligned trigger in one thread of its own."""
+
+    def __init__(
+        self, job: Callable[[], object], clock: Clock, *, interval: float, offset: float, on_event: OnEvent
+    ) -> None:
+        self._job = job
+        self._turn = threading.Lock()
+        self._stopped = False
+        self._on_event = on_event
+        # One thread: a second one would only ever run the same job beside itself.
+        self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
+        self._scheduler.add_listener(self._heard, EVENT_JOB_MISSED | EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES)
+        grace = max(1, round(clock.real_seconds(interval) * GRACE_SHARE))
+        self._scheduler.add_job(
+            self._run,
+            AlignedTrigger(clock, interval, offset),
+            id="cycle",
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=grace,
+        )
+
+    def start(self) -> None:
+        self._scheduler.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Start nothing more and wait for the cycle in hand; False when it took longer than ``timeout`` seconds."""
+        self._stopped = True
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        finished = self._turn.acquire(timeout=timeout)
+        if finished:
+            self._turn.release()
+        return finished
+
+    def _run(self) -> None:
+        with self._turn:
+            if not self._stopped:
+                self._job()
+
+    def _heard(self, event: JobEvent) -> None:
+        error = event.exception if isinstance(event, JobExecutionEvent) else None
+        self._on_event(EVENTS[event.code], error)

@@ -1,0 +1,362 @@
+"""How the domain's values are written down: JSON documents, each carrying the version of its format.
+
+Every engine stores these documents and knows nothing of what is in them. A document is one JSON object with the key
+"v". Changing a format means: raise its version, and add the function that turns the previous version's object into
+the new one's; old documents are then migrated one step at a time as they are read. A document of a newer version is
+refused, because guessing at it could lose what the newer watcher knew.
+
+Numbers must be finite: a NaN is a defect of whoever computed it, and writing it down would make the defect durable.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from watcher.core.model import Action, Alert, Change, Decision, Dimension, Intent, Kind, Lever, TableKey
+from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
+from watcher.core.state import DimensionState, Incident, Normal, TableState
+from watcher.errors import StoreError
+from watcher.store.rules import KEPT_DIMENSION_FIELDS
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+_VERSION = "v"
+_FRESH_START = "restore a backup, or move the state file away to start with an empty memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of an intent: a Settlement without the intent it closes."""
+
+    outcome: Outcome
+    time: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Format(Generic[T]):
+    """One kind of document. ``migrations[n]`` turns the object of version n into that of version n + 1."""
+
+    name: str
+    write: Callable[[T], Json]
+    read: Callable[[Json], T]
+    version: int = 1
+    migrations: Mapping[int, Callable[[Json], Json]] = field(default_factory=dict)
+
+    def encode(self, value: T) -> str:
+        """The document as text, ASCII only. Raises StoreError for a number that is not finite."""
+        try:
+            return json.dumps({_VERSION: self.version, **self.write(value)}, separators=(",", ":"), allow_nan=False)
+        except ValueError as error:
+            raise StoreError(
+                "it holds a number that is not finite",
+                operation="encoding",
+                subject=f"{self.name} {value!r:.200}",
+                hint="this is a defect of the watcher; report it with this message",
+            ) from error
+
+    def decode(self, text: str, where: str = "the state store") -> T:
+        """The value. Raises StoreError, naming ``where``, for a document that is damaged or of an unknown version."""
+        try:
+            document = json.loads(text)
+            return self.read(self._migrated(document, document.pop(_VERSION), where))
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise self._refusal(f"it is damaged: {type(error).__name__} {error}", where, _FRESH_START) from error
+
+    def _migrated(self, document: Json, version: int, where: str) -> Json:
+        if version > self.version:
+            raise self._refusal(
+                f"its format is version {version}, this watcher reads up to version {self.version}",
+                where,
+                "upgrade the watcher, or move the state file away to start with an empty memory",
+            )
+        for step in range(version, self.version):
+            if step not in self.migrations:
+                cause = f"its format is version {step}, older than any this watcher reads"
+                raise self._refusal(cause, where, _FRESH_START)
+            document = self.migrations[step](document)
+        return document
+
+    def _refusal(self, cause: str, where: str, hint: str) -> StoreError:
+        return StoreError(cause, operation="decoding", subject=f"a {self.name} in {where}", hint=hint)
+
+
+# -- reading: JSON that is not of the expected type is damage, never converted into something plausible ---------------
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, found {value!r:.80}")
+    return value
+
+
+def _number(value: object) -> float:
+    # bool is an int to Python, but never a number to us.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"expected a number, found {value!r:.80}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"expected a finite number, found {value}")
+    return value
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"expected a whole number, found {value!r:.80}")
+    return value
+
+
+def _maybe(read: Callable[[Any], T], value: object) -> T | None:
+    return None if value is None else read(value)
+
+
+def _present(document: Json) -> Json:
+    """Absent means None: most of a state is None most of the time, and it is written every minute."""
+    return {key: value for key, value in document.items() if value is not None}
+
+
+# -- the parts that several documents share ---------------------------------------------------------------------------
+
+
+def _write_table(key: TableKey) -> list[str]:
+    return [key.account, key.region, key.name]
+
+
+def _read_table(value: object) -> TableKey:
+    if not isinstance(value, list):
+        raise TypeError(f"expected [account, region, name], found {value!r:.80}")
+    account, region, name = value
+    return TableKey(_text(account), _text(region), _text(name))
+
+
+def _write_dimension(dimension: Dimension) -> Json:
+    return {"index": dimension.index, "kind": dimension.kind.value}
+
+
+def _read_dimension(document: Json) -> Dimension:
+    return Dimension(_text(document["index"]), Kind(document["kind"]))
+
+
+# -- table state ------------------------------------------------------------------------------------------------------
+
+
+def _write_dimension_state(dimension: Dimension, state: DimensionState) -> Json:
+    return _write_dimension(dimension) | _present({name: getattr(state, name) for name in KEPT_DIMENSION_FIELDS})
+
+
+def _read_dimension_state(document: Json) -> DimensionState:
+    return DimensionState(
+        expected=_maybe(_integer, document.get("expected")),
+        raised_at=_maybe(_number, document.get("raised_at")),
+        lowered_at=_maybe(_number, document.get("lowered_at")),
+        raised_on=_maybe(_integer, document.get("raised_on")),
+        advised=_maybe(_integer, document.get("advised")),
+        floor_before=_maybe(_integer, document.get("floor_before")),
+    )
+
+
+def _write_normal(normal: Normal) -> Json:
+    return _present(
+        {
+            "mean": normal.mean,
+            "minutes": normal.minutes,
+            "newest": normal.newest,
+            "slow_minutes": normal.slow_minutes,
+            "average": normal.average,
+            "p99": normal.p99,
+        }
+    )
+
+
+def _read_normal(document: Json) -> Normal:
+    return Normal(
+        mean=_number(document["mean"]),
+        minutes=_integer(document["minutes"]),
+        newest=_integer(document["newest"]),
+        slow_minutes=_integer(document["slow_minutes"]),
+        average=_number(document["average"]),
+        p99=_maybe(_number, document.get("p99")),
+    )
+
+
+def _write_incident(incident: Incident) -> Json:
+    return {
+        "id": incident.id,
+        "opened_at": incident.opened_at,
+        "cause": incident.cause.value,
+        "index": incident.index,
+        "severity": incident.severity.value,
+        "sequence": incident.sequence,
+        "peak": incident.peak,
+        "last_bad": incident.last_bad,
+        "events": incident.events,
+    }
+
+
+def _read_incident(document: Json) -> Incident:
+    return Incident(
+        id=_text(document["id"]),
+        opened_at=_number(document["opened_at"]),
+        cause=Cause(document["cause"]),
+        index=_text(document["index"]),
+        severity=Severity(document["severity"]),
+        sequence=_integer(document["sequence"]),
+        peak=_number(document["peak"]),
+        last_bad=_number(document["last_bad"]),
+        events=_number(document["events"]),
+    )
+
+
+def _write_state(state: TableState) -> Json:
+    return _present(
+        {
+            "dimensions": [_write_dimension_state(key, value) for key, value in state.dimensions.items()],
+            "latency": {operation: _write_normal(normal) for operation, normal in state.latency.items()},
+            "incident": None if state.incident is None else _write_incident(state.incident),
+            "changes": list(state.changes),
+            "foreign_at": state.foreign_at,
+            "pending": state.pending,
+            "marks": [
+                _write_dimension(key) | {"reason": reason.value, "after": after}
+                for key, (reason, after) in state.marks.items()
+            ],
+        }
+    )
+
+
+def _read_state(document: Json) -> TableState:
+    return TableState(
+        dimensions={_read_dimension(entry): _read_dimension_state(entry) for entry in document["dimensions"]},
+        latency={operation: _read_normal(normal) for operation, normal in document["latency"].items()},
+        incident=_maybe(_read_incident, document.get("incident")),
+        changes=tuple(_number(instant) for instant in document["changes"]),
+        foreign_at=_maybe(_number, document.get("foreign_at")),
+        pending=_text(document["pending"]),
+        marks={_read_dimension(mark): (Reason(mark["reason"]), _integer(mark["after"])) for mark in document["marks"]},
+    )
+
+
+# -- decisions, intents, verdicts, alerts -----------------------------------------------------------------------------
+
+
+def _write_decision(decision: Decision) -> Json:
+    return {
+        "time": decision.time,
+        "table": _write_table(decision.table),
+        "dimension": _write_dimension(decision.dimension),
+        "before": decision.before,
+        "after": decision.after,
+        "reason": decision.reason.value,
+        "sentence": decision.sentence,
+        "mode": decision.mode.value,
+        "outcome": decision.outcome.value,
+        "evidence": dict(decision.evidence),
+    }
+
+
+def _read_decision(document: Json) -> Decision:
+    return Decision(
+        time=_number(document["time"]),
+        table=_read_table(document["table"]),
+        dimension=_read_dimension(document["dimension"]),
+        before=_integer(document["before"]),
+        after=_integer(document["after"]),
+        reason=Reason(document["reason"]),
+        sentence=_text(document["sentence"]),
+        mode=Mode(document["mode"]),
+        outcome=Outcome(document["outcome"]),
+        evidence={name: _number(value) for name, value in document["evidence"].items()},
+    )
+
+
+def _write_change(change: Change) -> Json:
+    return _write_dimension(change.dimension) | {"before": change.before, "after": change.after}
+
+
+def _read_change(document: Json) -> Change:
+    return Change(_read_dimension(document), _integer(document["before"]), _integer(document["after"]))
+
+
+def _write_intent(intent: Intent) -> Json:
+    action = intent.action
+    return {
+        "id": intent.id,
+        "time": intent.time,
+        "action": {
+            "table": _write_table(action.table),
+            "lever": action.lever.value,
+            "changes": [_write_change(change) for change in action.changes],
+            "mode": action.mode.value,
+        },
+    }
+
+
+def _read_intent(document: Json) -> Intent:
+    action = document["action"]
+    return Intent(
+        id=_text(document["id"]),
+        time=_number(document["time"]),
+        action=Action(
+            table=_read_table(action["table"]),
+            lever=Lever(action["lever"]),
+            changes=tuple(_read_change(change) for change in action["changes"]),
+            mode=Mode(action["mode"]),
+        ),
+    )
+
+
+def _write_verdict(verdict: Verdict) -> Json:
+    return {"outcome": verdict.outcome.value, "time": verdict.time, "detail": verdict.detail}
+
+
+def _read_verdict(document: Json) -> Verdict:
+    return Verdict(Outcome(document["outcome"]), _number(document["time"]), _text(document["detail"]))
+
+
+def _write_alert(alert: Alert) -> Json:
+    return {
+        "incident": alert.incident,
+        "sequence": alert.sequence,
+        "state": alert.state.value,
+        "severity": alert.severity.value,
+        "cause": alert.cause.value,
+        "table": _write_table(alert.table),
+        "index": alert.index,
+        "time": alert.time,
+        "opened_at": alert.opened_at,
+        "subject": alert.subject,
+        "sentence": alert.sentence,
+        "facts": [[name, value] for name, value in alert.facts],
+        "done": alert.done,
+        "todo": alert.todo,
+    }
+
+
+def _read_alert(document: Json) -> Alert:
+    return Alert(
+        incident=_text(document["incident"]),
+        sequence=_integer(document["sequence"]),
+        state=IncidentState(document["state"]),
+        severity=Severity(document["severity"]),
+        cause=Cause(document["cause"]),
+        table=_read_table(document["table"]),
+        index=_text(document["index"]),
+        time=_number(document["time"]),
+        opened_at=_number(document["opened_at"]),
+        subject=_text(document["subject"]),
+        sentence=_text(document["sentence"]),
+        facts=tuple((_text(name), _text(value)) for name, value in document["facts"]),
+        done=_text(document["done"]),
+        todo=_text(document["todo"]),
+    )
+
+
+STATE = Format("table state", _write_state, _read_state)
+DECISION = Format("decision", _write_decision, _read_decision)
+INTENT = Format("intent", _write_intent, _read_intent)
+VERDICT = Format("verdict", _write_verdict, _read_verdict)
+ALERT = Format("alert", _write_alert, _read_alert)

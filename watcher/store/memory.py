@@ -1,0 +1,196 @@
+"""The store that forgets at exit: for replay, and for tests that are not about disks."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from watcher.core.model import Alert, Decision, Intent, Settlement, TableKey
+from watcher.core.state import TableState
+from watcher.errors import StoreError
+from watcher.ports import CycleRecord, Outgoing
+from watcher.store.rules import alerts_to_remember, decisions_with_intents, without_caches
+
+_Timed = TypeVar("_Timed", Decision, Alert)
+
+
+@dataclass(slots=True)
+class _Decided:
+    decision: Decision
+    intent: str  # the intent it waits for or came from, "" for none
+
+
+@dataclass(slots=True)
+class _Recorded:
+    intent: Intent
+    decisions: list[_Decided] = field(default_factory=list)
+    settled_at: float | None = None
+
+
+@dataclass(slots=True)
+class _Message:
+    outgoing: Outgoing
+    closed_at: float | None = None
+
+    @property
+    def thread(self) -> tuple[str, str]:
+        return self.outgoing.alert.incident, self.outgoing.topic_arn
+
+
+class MemoryStore:
+    """A :class:`watcher.ports.Store` in this process's memory, safe for threads. Collections keep recording order."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._closed = False
+        self._states: dict[TableKey, TableState] = {}
+        self._intents: dict[str, _Recorded] = {}
+        self._decisions: list[_Decided] = []
+        self._alerts: dict[str, Alert] = {}
+        self._messages: dict[tuple[str, str], _Message] = {}
+        self._secret: bytes | None = None
+
+    def load(self) -> Mapping[TableKey, TableState]:
+        with self._session("loading"):
+            return {key: without_caches(state) for key, state in self._states.items()}
+
+    def record(self, record: CycleRecord) -> None:
+        with self._session("recording"):
+            self._refuse_known_intents(record.intents)
+            self._states.update(record.states)
+            self._intents.update({intent.id: _Recorded(intent) for intent in record.intents})
+            for decision, intent in decisions_with_intents(record):
+                decided = _Decided(decision, intent)
+                self._decisions.append(decided)
+                if intent:
+                    self._intents[intent].decisions.append(decided)
+            for alert in alerts_to_remember(record):
+                self._alerts.setdefault(alert.id, alert)
+            for outgoing in record.outgoing:
+                known = replace(outgoing, alert=self._alerts[outgoing.alert.id])
+                self._messages.setdefault((outgoing.id, outgoing.topic_arn), _Message(known))
+
+    def _refuse_known_intents(self, intents: Iterable[Intent]) -> None:
+        seen = set(self._intents)
+        for intent in intents:
+            if intent.id in seen:
+                raise _refusal("recording", f"intent {intent.id} is already recorded")
+            seen.add(intent.id)
+
+    def settle(self, settlements: Sequence[Settlement], states: Mapping[TableKey, TableState]) -> None:
+        with self._session("settling"):
+            for settlement in settlements:
+                if settlement.intent.id not in self._intents:
+                    raise _refusal("settling", f"intent {settlement.intent.id} was never recorded")
+            for settlement in settlements:
+                recorded = self._intents[settlement.intent.id]
+                recorded.settled_at = settlement.time
+                for decided in recorded.decisions:
+                    decided.decision = replace(decided.decision, outcome=settlement.outcome)
+            self._states.update(states)
+
+    def open_intents(self) -> Sequence[Intent]:
+        with self._session("reading open intents"):
+            waiting = [recorded.intent for recorded in self._intents.values() if recorded.settled_at is None]
+            return sorted(waiting, key=lambda intent: (intent.time, intent.id))
+
+    def forget(self, table: TableKey) -> None:
+        with self._session("forgetting a table"):
+            self._states.pop(table, None)
+
+    def outbox(self, now: float, limit: int) -> Sequence[Outgoing]:
+        with self._session("reading the outbox"):
+            heads: dict[tuple[str, str], Outgoing] = {}
+            for message in self._messages.values():
+                if message.closed_at is None:
+                    heads.setdefault(message.thread, message.outgoing)
+            return [outgoing for outgoing in heads.values() if outgoing.next_attempt <= now][: max(limit, 0)]
+
+    def delivered(self, outgoing: Outgoing, now: float) -> None:
+        with self._session("marking a delivery"):
+            self._waiting(outgoing).closed_at = now
+
+    def failed(
+        self,
+        outgoing: Outgoing,
+        now: float,
+        error: str,  # noqa: ARG002 - kept by the durable engines for whoever opens the file
+        next_attempt: float | None,
+    ) -> None:
+        with self._session("counting a failed delivery"):
+            message = self._waiting(outgoing)
+            attempts = message.outgoing.attempts + 1
+            if next_attempt is None:
+                message.outgoing = replace(message.outgoing, attempts=attempts)
+                message.closed_at = now
+            else:
+                message.outgoing = replace(message.outgoing, attempts=attempts, next_attempt=next_attempt)
+
+    def _waiting(self, outgoing: Outgoing) -> _Message:
+        message = self._messages.get((outgoing.id, outgoing.topic_arn))
+        if message is None or message.closed_at is not None:
+            cause = f"message {outgoing.id} to {outgoing.topic_arn} is not waiting for delivery"
+            raise _refusal("closing a message", cause)
+        return message
+
+    def history(self, table: str | None = None, limit: int = 200) -> Sequence[Decision]:
+        with self._session("reading history"):
+            found = [
+                decided.decision for decided in self._decisions if table is None or decided.decision.table.name == table
+            ]
+            return _newest_first(found, limit)
+
+    def alerts(self, limit: int = 100) -> Sequence[Alert]:
+        with self._session("reading alerts"):
+            return _newest_first(self._alerts.values(), limit)
+
+    def prune(self, before: float) -> None:
+        with self._session("pruning"):
+            opened = {key for key, recorded in self._intents.items() if recorded.settled_at is None}
+            self._decisions = [
+                decided for decided in self._decisions if decided.decision.time >= before or decided.intent in opened
+            ]
+            self._intents = {
+                key: recorded
+                for key, recorded in self._intents.items()
+                if recorded.settled_at is None or recorded.settled_at >= before
+            }
+            self._messages = {
+                key: message
+                for key, message in self._messages.items()
+                if message.closed_at is None or message.closed_at >= before
+            }
+            referred = {message.outgoing.alert.id for message in self._messages.values()}
+            self._alerts = {
+                key: alert for key, alert in self._alerts.items() if alert.time >= before or key in referred
+            }
+
+    def secret(self) -> bytes:
+        with self._session("reading the secret"):
+            if self._secret is None:
+                self._secret = secrets.token_bytes(32)
+            return self._secret
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+
+    @contextmanager
+    def _session(self, operation: str) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise _refusal(operation, "the store is closed")
+            yield
+
+
+def _refusal(operation: str, cause: str) -> StoreError:
+    return StoreError(cause, operation=operation, subject="the memory store")
+
+
+def _newest_first(values: Iterable[_Timed], limit: int) -> list[_Timed]:
+    # Stable before the turn, so that of two values of one instant the later recorded comes first.
+    return sorted(values, key=lambda value: value.time)[::-1][: max(limit, 0)]

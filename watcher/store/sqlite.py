@@ -1,0 +1,311 @@
+"""The embedded store: one SQLite file, one writing process, any number of threads in it."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from watcher.core.model import Alert, Decision, Intent, Settlement, TableKey
+from watcher.core.state import TableState
+from watcher.errors import StoreError
+from watcher.ports import CycleRecord, Outgoing
+from watcher.store.codec import ALERT, DECISION, INTENT, STATE, VERDICT, Verdict
+from watcher.store.database import ProcessLock, connect, create, explained
+from watcher.store.rules import alerts_to_remember, decisions_with_intents
+
+_SAVE_STATE = """
+    INSERT INTO states (account, region, name, document) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET document = excluded.document WHERE document <> excluded.document
+"""  # an unchanged state costs no page write
+
+_OUTBOX = """
+    SELECT m.id, m.topic, m.attempts, m.next_attempt, a.document
+    FROM messages m JOIN alerts a ON a.id = m.alert
+    WHERE m.closed_at IS NULL AND m.next_attempt <= ? AND NOT EXISTS (
+        SELECT 1 FROM messages earlier
+        WHERE earlier.closed_at IS NULL AND earlier.incident = m.incident AND earlier.topic = m.topic
+          AND earlier.number < m.number)
+    ORDER BY +m.number LIMIT ?
+"""  # the plus: find the few that wait by their index and sort them, instead of walking all messages in order
+
+_HISTORY = "SELECT document FROM decisions ORDER BY time DESC, id DESC LIMIT ?"
+_HISTORY_OF_TABLE = "SELECT document FROM decisions WHERE name = ? ORDER BY time DESC, id DESC LIMIT ?"
+
+
+class SqliteStore:
+    """A :class:`watcher.ports.Store` in one file; the meaning of each method is the port's.
+
+    All methods may be called from any thread; one lock lets them in one at a time. Every failure is a StoreError.
+    """
+
+    def __init__(
+        self, path: str | Path, *, exclusive: bool = True, read_only: bool = False, busy_seconds: float = 5.0
+    ) -> None:
+        """Open ``path``; an exclusive open makes the file when it is missing. Raises StoreError.
+
+        exclusive: take ``<path>.lock``, so that no second watcher uses the file. read_only: see :meth:`reader`.
+        busy_seconds: how long to wait for another process's write to the same file.
+        """
+        self._path = Path(path)
+        self._read_only = read_only
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._teardown = ExitStack()
+        with ExitStack() as stack:
+            try:
+                # Links resolved: two names of one file share its lock, and a link to a missing disk is an error.
+                self._path = self._path.resolve()
+                self._find_or_create(stack, exclusive=exclusive)
+            except (OSError, RuntimeError) as error:
+                raise self._refusal("opening", str(error), "let the watcher's user reach the path") from error
+            connection = connect(self._path, read_only=read_only, busy_seconds=busy_seconds)
+            stack.callback(connection.close)
+            self._identity = self._identity_now()
+            self._connection = connection
+            self._teardown = stack.pop_all()
+
+    def _find_or_create(self, stack: ExitStack, *, exclusive: bool) -> None:
+        if not self._path.parent.is_dir():
+            cause = f"the directory {self._path.parent} does not exist"
+            raise self._refusal("opening", cause, "make it, or correct the path")
+        if self._path.is_dir():
+            raise self._refusal("opening", "it is a directory", "give the path of a file in it")
+        if exclusive:
+            stack.callback(ProcessLock(self._path).release)
+        if not self._path.exists():
+            if not exclusive:
+                raise self._refusal("opening", "there is no such file", "start the watcher once, or correct the path")
+            create(self._path)
+
+    @classmethod
+    def reader(cls, path: str | Path, *, busy_seconds: float = 5.0) -> SqliteStore:
+        """Open ``path`` for reading only, also while a watcher is writing to it. Raises StoreError."""
+        return cls(path, exclusive=False, read_only=True, busy_seconds=busy_seconds)
+
+    # -- the port -----------------------------------------------------------------------------------------------------
+
+    def load(self) -> Mapping[TableKey, TableState]:
+        rows = self._select("loading", "SELECT account, region, name, document FROM states")
+        return {TableKey(*key): STATE.decode(document, self._subject) for *key, document in rows}
+
+    def record(self, record: CycleRecord) -> None:
+        with self._transaction("recording") as connection:
+            _save_states(connection, record.states)
+            connection.executemany(
+                "INSERT INTO intents (id, time, document) VALUES (?, ?, ?)",
+                [(intent.id, intent.time, INTENT.encode(intent)) for intent in record.intents],
+            )
+            connection.executemany(
+                "INSERT INTO decisions (time, name, intent, document) VALUES (?, ?, ?, ?)",
+                [
+                    (decision.time, decision.table.name, intent or None, DECISION.encode(decision))
+                    for decision, intent in decisions_with_intents(record)
+                ],
+            )
+            _save_alerts(connection, alerts_to_remember(record))
+            _save_messages(connection, record.outgoing)
+
+    def settle(self, settlements: Sequence[Settlement], states: Mapping[TableKey, TableState]) -> None:
+        with self._transaction("settling") as connection:
+            for settlement in settlements:
+                self._settle_one(connection, settlement)
+            _save_states(connection, states)
+
+    def _settle_one(self, connection: sqlite3.Connection, settlement: Settlement) -> None:
+        intent = settlement.intent.id
+        verdict = VERDICT.encode(Verdict(settlement.outcome, settlement.time, settlement.detail))
+        closed = connection.execute(
+            "UPDATE intents SET settled_at = ?, verdict = ? WHERE id = ?", (settlement.time, verdict, intent)
+        )
+        if closed.rowcount == 0:
+            raise self._refusal("settling", f"intent {intent} was never recorded")
+        rows = connection.execute("SELECT id, document FROM decisions WHERE intent = ?", (intent,)).fetchall()
+        for number, document in rows:
+            decided = replace(DECISION.decode(document, self._subject), outcome=settlement.outcome)
+            connection.execute("UPDATE decisions SET document = ? WHERE id = ?", (DECISION.encode(decided), number))
+
+    def open_intents(self) -> Sequence[Intent]:
+        rows = self._select(
+            "reading open intents", "SELECT document FROM intents WHERE settled_at IS NULL ORDER BY time, id"
+        )
+        return [INTENT.decode(document, self._subject) for (document,) in rows]
+
+    def forget(self, table: TableKey) -> None:
+        with self._transaction("forgetting a table") as connection:
+            connection.execute(
+                "DELETE FROM states WHERE account = ? AND region = ? AND name = ?",
+                (table.account, table.region, table.name),
+            )
+
+    def outbox(self, now: float, limit: int) -> Sequence[Outgoing]:
+        rows = self._select("reading the outbox", _OUTBOX, now, max(limit, 0))
+        return [
+            Outgoing(number, topic, ALERT.decode(document, self._subject), attempts, next_attempt)
+            for number, topic, attempts, next_attempt, document in rows
+        ]
+
+    def delivered(self, outgoing: Outgoing, now: float) -> None:
+        with self._transaction("marking a delivery") as connection:
+            self._update_waiting(connection, outgoing, "closed_at = ?", now)
+
+    def failed(self, outgoing: Outgoing, now: float, error: str, next_attempt: float | None) -> None:
+        with self._transaction("counting a failed delivery") as connection:
+            self._update_waiting(connection, outgoing, "attempts = attempts + 1, error = ?", error)
+            if next_attempt is None:
+                self._update_waiting(connection, outgoing, "dead = 1, closed_at = ?", now)
+            else:
+                self._update_waiting(connection, outgoing, "next_attempt = ?", next_attempt)
+
+    def _update_waiting(self, connection: sqlite3.Connection, outgoing: Outgoing, change: str, value: object) -> None:
+        updated = connection.execute(
+            # ``change`` is one of the literals above, never data.
+            f"UPDATE messages SET {change} WHERE id = ? AND topic = ? AND closed_at IS NULL",  # noqa: S608
+            (value, outgoing.id, outgoing.topic_arn),
+        )
+        if updated.rowcount == 0:
+            cause = f"message {outgoing.id} to {outgoing.topic_arn} is not waiting for delivery"
+            raise self._refusal("closing a message", cause)
+
+    def history(self, table: str | None = None, limit: int = 200) -> Sequence[Decision]:
+        bound = max(limit, 0)
+        if table is None:
+            rows = self._select("reading history", _HISTORY, bound)
+        else:
+            rows = self._select("reading history", _HISTORY_OF_TABLE, table, bound)
+        return [DECISION.decode(document, self._subject) for (document,) in rows]
+
+    def alerts(self, limit: int = 100) -> Sequence[Alert]:
+        query = "SELECT document FROM alerts ORDER BY time DESC, number DESC LIMIT ?"
+        rows = self._select("reading alerts", query, max(limit, 0))
+        return [ALERT.decode(document, self._subject) for (document,) in rows]
+
+    def prune(self, before: float) -> None:
+        with self._transaction("pruning") as connection:
+            # A decision waiting for its intent's verdict stays, however old, and so does an alert still to be told.
+            connection.execute(
+                """
+                DELETE FROM decisions WHERE time < ? AND NOT EXISTS (
+                    SELECT 1 FROM intents WHERE intents.id = decisions.intent AND intents.settled_at IS NULL)
+                """,
+                (before,),
+            )
+            connection.execute("DELETE FROM intents WHERE settled_at < ?", (before,))
+            connection.execute("DELETE FROM messages WHERE closed_at < ?", (before,))
+            connection.execute(
+                """
+                DELETE FROM alerts WHERE time < ? AND NOT EXISTS (
+                    SELECT 1 FROM messages WHERE messages.alert = alerts.id)
+                """,
+                (before,),
+            )
+
+    def secret(self) -> bytes:
+        query = "SELECT value FROM secrets WHERE name = 'key-values'"
+        rows = self._select("reading the secret", query)
+        if not rows:
+            with self._transaction("making the secret") as connection:
+                connection.execute(
+                    "INSERT OR IGNORE INTO secrets (name, value) VALUES ('key-values', ?)", (secrets.token_bytes(32),)
+                )
+            # Read back: another process may have been first.
+            rows = self._select("reading the secret", query)
+        return bytes(rows[0][0])
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection = None
+            try:
+                self._teardown.close()
+            except sqlite3.Error as error:
+                raise explained(error, "closing", self._path) from error
+
+    # -- one way in ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _subject(self) -> str:
+        return str(self._path)
+
+    def _refusal(self, operation: str, cause: str, hint: str = "") -> StoreError:
+        return StoreError(cause, operation=operation, subject=self._subject, hint=hint)
+
+    def _identity_now(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    @contextmanager
+    def _session(self, operation: str) -> Iterator[sqlite3.Connection]:
+        """The connection, for this thread alone; what goes wrong in the body comes out as StoreError."""
+        with self._lock:
+            if self._connection is None:
+                raise self._refusal(operation, "the store is closed")
+            if self._identity_now() != self._identity:
+                # SQLite would go on writing to the removed file, and all of it would be lost at exit.
+                cause = "the file was moved, replaced or deleted while in use"
+                raise self._refusal(operation, cause, "put it back if you can, then restart the watcher")
+            try:
+                yield self._connection
+            except (sqlite3.Error, UnicodeError, OverflowError) as error:
+                raise explained(error, operation, self._path) from error
+
+    @contextmanager
+    def _transaction(self, operation: str) -> Iterator[sqlite3.Connection]:
+        if self._read_only:
+            raise self._refusal(operation, "this store was opened for reading only")
+        with self._session(operation) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # After some failures (a full disk) SQLite has rolled back by itself. The first error is the one told.
+                if connection.in_transaction:
+                    with suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
+                raise
+
+    def _select(self, operation: str, query: str, *values: object) -> list[Any]:
+        with self._session(operation) as connection:
+            return connection.execute(query, values).fetchall()
+
+
+def _save_states(connection: sqlite3.Connection, states: Mapping[TableKey, TableState]) -> None:
+    connection.executemany(
+        _SAVE_STATE,
+        [(key.account, key.region, key.name, STATE.encode(state)) for key, state in states.items()],
+    )
+
+
+def _save_alerts(connection: sqlite3.Connection, alerts: Iterable[Alert]) -> None:
+    connection.executemany(
+        "INSERT INTO alerts (id, time, document) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        [(alert.id, alert.time, ALERT.encode(alert)) for alert in alerts],
+    )
+
+
+def _save_messages(connection: sqlite3.Connection, messages: Iterable[Outgoing]) -> None:
+    connection.executemany(
+        """
+        INSERT INTO messages (id, topic, alert, incident, attempts, next_attempt) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (id, topic) DO NOTHING
+        """,
+        [
+            (
+                outgoing.id,
+                outgoing.topic_arn,
+                outgoing.alert.id,
+                outgoing.alert.incident,
+                outgoing.attempts,
+                outgoing.next_attempt,
+            )
+            for outgoing in messages
+        ],
+    )

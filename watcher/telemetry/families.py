@@ -1,0 +1,165 @@
+"""The gauges of one finished cycle, as a list of metric families. Pure: a report and a snapshot in, families out."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from watcher.core.model import Billing
+from watcher.core.reasons import Mode, Severity
+from watcher.core.result import DimensionReport
+from watcher.core.series import MINUTE
+from watcher.ports import CycleReport
+from watcher.telemetry.snapshot import Snapshot, TableView, store_available
+
+_DIMENSION = ("region", "table", "index", "dimension")
+
+
+class _Family:
+    """Values by their labels: setting the same labels twice keeps one series, as the text format demands."""
+
+    def __init__(self, name: str, text: str, labels: tuple[str, ...] = ()) -> None:
+        self._name, self._text, self._labels = name, text, labels
+        self._values: dict[tuple[str, ...], float] = {}
+
+    def set(self, value: float | None, *labels: str) -> None:
+        """None is "not known": no series."""
+        if value is not None:
+            self._values[labels] = value
+
+    def metric(self) -> Metric:
+        family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
+        for labels, value in self._values.items():
+            family.add_metric(labels, value)
+        return family
+
+
+def families(report: CycleReport, snapshot: Snapshot) -> Iterator[Metric]:
+    """Every gauge that a finished cycle sets, in a fixed order."""
+    current = [view for view in snapshot.tables if view.is_current]
+    yield from _capacity(current)
+    yield from _budgets(current)
+    yield _latency(current)
+    yield from _tables(snapshot)
+    yield from _watcher(report)
+    yield from _regions(report, snapshot, current)
+
+
+def _seen(views: list[TableView]) -> Iterator[tuple[TableView, DimensionReport, tuple[str, str, str, str]]]:
+    for view in views:
+        for seen in view.explanation.dimensions if view.explanation else ():
+            dimension = seen.dimension
+            yield view, seen, (view.key.region, view.key.name, dimension.index, dimension.kind.value)
+
+
+def _capacity(views: list[TableView]) -> Iterator[Metric]:
+    provisioned = _Family(
+        "watcher_provisioned_units_per_second", "Provisioned capacity units per second; absent on demand.", _DIMENSION
+    )
+    consumed = _Family(
+        "watcher_consumed_units_per_second",
+        "Capacity units per second consumed in the newest visible minute; absent while unknown.",
+        _DIMENSION,
+    )
+    demanded = _Family(
+        "watcher_demanded_units_per_second",
+        "Estimated demand in capacity units per second, throttled requests included; absent while unknown.",
+        _DIMENSION,
+    )
+    bounds = _Family(
+        "watcher_bound_units_per_second",
+        "Configured bounds in capacity units per second; absent where none are configured.",
+        (*_DIMENSION, "bound"),
+    )
+    for view, seen, labels in _seen(views):
+        provisioned.set(seen.provisioned if view.billing is Billing.PROVISIONED else None, *labels)
+        consumed.set(seen.consumed, *labels)
+        demanded.set(seen.demand, *labels)
+        if seen.bounds:
+            bounds.set(seen.bounds.min, *labels, "min")
+            bounds.set(seen.bounds.max, *labels, "max")
+    for family in (provisioned, consumed, demanded, bounds):
+        yield family.metric()
+
+
+def _budgets(views: list[TableView]) -> Iterator[Metric]:
+    """A table and each index have one budget each, shared by reads and writes."""
+    left = _Family(
+        "watcher_decreases_left",
+        "Capacity decreases left today of the first four; absent on demand.",
+        ("region", "table", "index"),
+    )
+    wait = _Family(
+        "watcher_next_decrease_seconds",
+        "Seconds until AWS allows the next capacity decrease, 0 when it does now; absent on demand.",
+        ("region", "table", "index"),
+    )
+    for view, seen, labels in _seen(views):
+        if view.billing is Billing.PROVISIONED:
+            left.set(seen.decreases_left, *labels[:3])
+            wait.set(seen.next_decrease_in, *labels[:3])
+    yield left.metric()
+    yield wait.metric()
+
+
+def _latency(views: list[TableView]) -> Metric:
+    latency = _Family(
+        "watcher_latency_seconds",
+        "Latency of successful requests in seconds, newest visible minute, as measured by DynamoDB.",
+        ("region", "table", "operation", "stat"),
+    )
+    for view in views:
+        for seen in view.explanation.latency if view.explanation else ():
+            labels = (view.key.region, view.key.name, seen.operation)
+            latency.set(seen.average / 1000, *labels, "average")
+            latency.set(None if seen.p99 is None else seen.p99 / 1000, *labels, "p99")
+    return latency.metric()
+
+
+def _tables(snapshot: Snapshot) -> Iterator[Metric]:
+    tables = _Family("watcher_tables", "Tables watched, by mode.", ("mode",))
+    modes = Tally(view.mode for view in snapshot.tables)
+    for mode in Mode:
+        tables.set(modes[mode], mode.value)
+    yield tables.metric()
+    incidents = _Family("watcher_incidents_open", "Incidents open, by severity.", ("severity",))
+    severities = Tally(incident.severity for _, incident in snapshot.open_incidents())
+    for severity in Severity:
+        incidents.set(severities[severity], severity.value)
+    yield incidents.metric()
+
+
+def _watcher(report: CycleReport) -> Iterator[Metric]:
+    outbox = _Family(
+        "watcher_outbox_messages", "Messages recorded and neither delivered nor given up; absent while unknown."
+    )
+    outbox.set(report.outbox)
+    yield outbox.metric()
+    store = _Family("watcher_store_available", "Whether the state store worked in the last cycle: 1 or 0.")
+    store.set(store_available(report))
+    yield store.metric()
+    phases = _Family("watcher_cycle_phase_seconds", "Duration of each phase of the last cycle in seconds.", ("phase",))
+    for phase, seconds in report.phases.items():
+        phases.set(seconds, phase)
+    yield phases.metric()
+
+
+def _regions(report: CycleReport, snapshot: Snapshot, views: list[TableView]) -> Iterator[Metric]:
+    readable = _Family("watcher_region_readable", "Whether the last cycle could read the Region: 1 or 0.", ("region",))
+    for region in sorted({*snapshot.regions, *(view.key.region for view in snapshot.tables)}):
+        readable.set(region not in report.region_errors, region)
+    yield readable.metric()
+    age = _Family(
+        "watcher_point_age_seconds",
+        "Age of the newest CloudWatch point used, from the end of its minute to the cycle's start.",
+        ("region",),
+    )
+    newest: dict[str, int] = {}
+    for view, seen, _ in _seen(views):
+        if seen.newest is not None:
+            newest[view.key.region] = max(newest.get(view.key.region, seen.newest), seen.newest)
+    for region, minute in newest.items():
+        age.set(max(0.0, report.started_at - minute - MINUTE), region)
+    yield age.metric()

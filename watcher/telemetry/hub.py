@@ -1,0 +1,285 @@
+"""Turns each finished cycle into logs, metrics, health and the page's snapshot.
+
+One writer, the cycle's thread; the web threads only ever read ``snapshot``, a reference that is replaced whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from watcher.core.model import Alert, Decision, Dimension, Lever, Settlement, TableKey
+from watcher.core.reasons import IncidentState, Outcome, Severity
+from watcher.core.words import count, units
+from watcher.ports import CycleReport, TableReport
+from watcher.telemetry.health import Health
+from watcher.telemetry.logs import Event, logger
+from watcher.telemetry.metrics import WatcherMetrics
+from watcher.telemetry.snapshot import STORE, Snapshot, TableView, store_available
+
+_INCIDENT_EVENTS: Mapping[IncidentState, Event] = {
+    IncidentState.OPEN: Event.INCIDENT_OPENED,
+    IncidentState.WORSENED: Event.INCIDENT_WORSENED,
+    IncidentState.RESOLVED: Event.INCIDENT_RESOLVED,
+}
+_SUBJECTS = ("region", "table", "index", "incident", "topic")  # facts that tell one trouble from another
+
+
+class TelemetryHub:
+    """Implements :class:`watcher.ports.Telemetry`."""
+
+    def __init__(self, metrics: WatcherMetrics, health: Health, *, version: str, regions: Iterable[str] = ()) -> None:
+        self._metrics = metrics
+        self._health = health
+        self._log = logger()
+        self._troubles = _Troubles()
+        self._last: dict[tuple[TableKey, Dimension], Decision] = {}
+        self._snapshot = Snapshot(version=version, regions=tuple(regions))
+        metrics.watch_cycle_age(health.cycle_age)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest picture; safe from any thread."""
+        return self._snapshot
+
+    def remember(self, decisions: Iterable[Decision]) -> None:
+        """Take up decisions of an earlier run, newest first, so that the page knows the last ones after a restart."""
+        for decision in decisions:
+            self._last.setdefault((decision.table, decision.dimension), decision)
+
+    def cycle_finished(self, report: CycleReport) -> None:
+        before = {view.key: view for view in self._snapshot.tables}
+        for table in report.tables:
+            self._remember_new(table)
+        after = self._views(report, before)
+        snapshot = replace(self._snapshot, report=report, tables=after)
+        self._health.cycle_finished(store_available=store_available(report))
+        self._metrics.cycle_finished(report, snapshot)
+        self._snapshot = snapshot
+        self._log_readability(report)
+        self._log_tables(before, {view.key: view for view in after})
+        for table in report.tables:
+            self._log_table(table)
+        for alert in report.told:
+            self._log_alert(alert)
+        self._log_cycle(report)
+        self._troubles.cycle_finished()
+
+    def trouble(self, event: str, **facts: object) -> None:
+        """Logged as a warning, once until its facts change or a whole cycle passes without it.
+
+        Give ``sentence`` for people, and of region, table, index, incident and topic those that apply.
+        """
+        subject = (event, *(str(facts.get(name, "")) for name in _SUBJECTS))
+        if self._troubles.is_news(subject, repr(sorted(facts.items(), key=lambda fact: fact[0]))):
+            self._log.warning(event, **facts)
+
+    # ---- the snapshot
+
+    def _remember_new(self, table: TableReport) -> None:
+        for decision in settled(table.explanation.new_decisions if table.explanation else (), table.settlements):
+            self._last[table.key, decision.dimension] = decision
+
+    def _views(self, report: CycleReport, before: Mapping[TableKey, TableView]) -> tuple[TableView, ...]:
+        views = {table.key: self._view(table, before.get(table.key), report) for table in report.tables}
+        for key, view in before.items():
+            # Not seen because its Region was not: it may well exist, so its past stays on show, marked.
+            if key not in views and key.region in report.region_errors:
+                views[key] = replace(view, error=report.region_errors[key.region])
+        for gone in [key for key in self._last if key[0] not in views and key[0] in before]:
+            del self._last[gone]
+        return tuple(views[key] for key in sorted(views))
+
+    def _view(self, table: TableReport, before: TableView | None, report: CycleReport) -> TableView:
+        if table.explanation is None or table.description is None:
+            past = before or TableView(table.key, table.mode)
+            return replace(past, mode=table.mode, error=table.error or "Nothing is known of it yet.")
+        return TableView(
+            key=table.key,
+            mode=table.mode,
+            billing=table.description.billing,
+            explanation=table.explanation,
+            seen_at=report.finished_at,
+            error=table.error,
+            last_decisions=tuple(
+                self._last.get((table.key, decision.dimension), decision)
+                for decision in settled(table.explanation.decisions, table.settlements)
+            ),
+        )
+
+    # ---- the log
+
+    def _log_readability(self, report: CycleReport) -> None:
+        for region, error in sorted(report.region_errors.items()):
+            if self._troubles.begins((Event.REGION_UNREADABLE, region), error):
+                if region == STORE:
+                    sentence = f"The state store is lost, so nothing is changed until it is back: {error}"
+                    self._log.error(Event.STORE_UNAVAILABLE, sentence=sentence)
+                else:
+                    sentence = f"Region {region} cannot be read: {error}"
+                    self._log.error(Event.REGION_UNREADABLE, region=region, sentence=sentence)
+        for region in self._troubles.over(Event.REGION_UNREADABLE, report.region_errors):
+            if region == STORE:
+                self._log.info(Event.STORE_AVAILABLE, sentence="The state store is back.")
+            else:
+                self._log.info(Event.REGION_READABLE, region=region, sentence=f"Region {region} can be read again.")
+
+    def _log_tables(self, before: Mapping[TableKey, TableView], after: Mapping[TableKey, TableView]) -> None:
+        for key in sorted(after.keys() - before.keys()):
+            view = after[key]
+            billing = f", {view.billing} capacity" if view.billing else ""
+            sentence = f"Watching it in {view.mode} mode{billing}."
+            self._log.info(Event.TABLE_FOUND, **_of(key), mode=view.mode.value, sentence=sentence)
+        for key in sorted(before.keys() - after.keys()):
+            self._troubles.ends((Event.TABLE_UNREADABLE, str(key)))
+            self._log.info(
+                Event.TABLE_GONE, **_of(key), sentence="It is no longer there, or no rule matches it any more."
+            )
+
+    def _log_table(self, table: TableReport) -> None:
+        name = str(table.key)
+        facts = _of(table.key)
+        if table.error:
+            if self._troubles.begins((Event.TABLE_UNREADABLE, name), table.error):
+                self._log.warning(Event.TABLE_UNREADABLE, **facts, sentence=table.error)
+        elif self._troubles.ends((Event.TABLE_UNREADABLE, name)):
+            self._log.info(Event.TABLE_READABLE, **facts, sentence="It can be read again.")
+        for decision in table.explanation.new_decisions if table.explanation else ():
+            self._log_decision(decision)
+        for settlement in table.settlements:
+            self._log_settlement(settlement)
+
+    def _log_decision(self, decision: Decision) -> None:
+        self._log.info(
+            Event.DECISION_MADE,
+            **_of(decision.table),
+            index=decision.dimension.index,
+            dimension=decision.dimension.kind.value,
+            before=decision.before,
+            after=decision.after,
+            reason=decision.reason.value,
+            mode=decision.mode.value,
+            sentence=decision.sentence,
+        )
+
+    def _log_settlement(self, settlement: Settlement) -> None:
+        log = self._log.warning if settlement.outcome.is_refusal else self._log.info
+        log(
+            Event.ACTION_SETTLED,
+            **_of(settlement.intent.action.table),
+            intent=settlement.intent.id,
+            lever=settlement.intent.action.lever.value,
+            outcome=settlement.outcome.value,
+            detail=settlement.detail,
+            sentence=settlement_sentence(settlement),
+        )
+
+    def _log_alert(self, alert: Alert) -> None:
+        resolved = alert.state is IncidentState.RESOLVED
+        critical = alert.severity is Severity.CRITICAL
+        log = self._log.info if resolved else self._log.error if critical else self._log.warning
+        log(
+            _INCIDENT_EVENTS[alert.state],
+            **_of(alert.table),
+            index=alert.index,
+            incident=alert.incident,
+            severity=alert.severity.value,
+            cause=alert.cause.value,
+            sentence=alert.sentence,
+            todo=alert.todo,
+        )
+
+    def _log_cycle(self, report: CycleReport) -> None:
+        self._log.debug(
+            Event.CYCLE_FINISHED,
+            seconds=round(report.seconds, 3),
+            tables=len(report.tables),
+            unmatched=report.unmatched,
+            delivered=report.delivered,
+            undelivered=report.undelivered,
+            sentence=f"Cycle finished in {report.seconds:.1f} s; {count(len(report.tables), 'table')} seen.",
+        )
+
+
+class _Troubles:
+    """What has been complained about, so that a complaint is repeated only when it changes or comes back."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, ...], str] = {}  # lasting: until it ends
+        self._passing: dict[tuple[str, ...], str] = {}  # until a cycle passes without it
+        self._renewed: set[tuple[str, ...]] = set()
+
+    def begins(self, subject: tuple[str, ...], text: str) -> bool:
+        """Whether this is news, for a trouble whose end will be seen."""
+        news = self._told.get(subject) != text
+        self._told[subject] = text
+        return news
+
+    def ends(self, subject: tuple[str, ...]) -> bool:
+        return self._told.pop(subject, None) is not None
+
+    def over(self, event: str, still: Iterable[str]) -> list[str]:
+        """The second part of every subject of ``event`` that is not among ``still``; they end."""
+        ended = sorted(subject for subject in self._told if subject[0] == event and subject[1] not in set(still))
+        for subject in ended:
+            del self._told[subject]
+        return [subject[1] for subject in ended]
+
+    def is_news(self, subject: tuple[str, ...], text: str) -> bool:
+        """Whether this is news, for a trouble that only stops being reported."""
+        news = self._passing.get(subject) != text
+        self._passing[subject] = text
+        self._renewed.add(subject)
+        return news
+
+    def cycle_finished(self) -> None:
+        self._passing = {subject: text for subject, text in self._passing.items() if subject in self._renewed}
+        self._renewed.clear()
+
+
+def _of(key: TableKey) -> dict[str, str]:
+    return {"table": key.name, "region": key.region, "account": key.account}
+
+
+def settled(decisions: Iterable[Decision], settlements: Iterable[Settlement]) -> list[Decision]:
+    """The decisions with what became of them. One cycle acts at most once on a dimension, so its outcome is clear."""
+    outcomes = {
+        change.dimension: settlement.outcome
+        for settlement in settlements
+        for change in settlement.intent.action.changes
+    }
+    return [
+        replace(decision, outcome=outcomes[decision.dimension])
+        if decision.dimension in outcomes and decision.is_change
+        else decision
+        for decision in decisions
+    ]
+
+
+_OUTCOME_WORDS: Mapping[Outcome, str] = {
+    Outcome.ADVISED: "Advised, not done",
+    Outcome.APPLIED: "Done",
+    Outcome.CANCELLED: "Not done, the table had changed meanwhile",
+    Outcome.BUSY: "Refused, another change is under way",
+    Outcome.BUDGET: "Refused, decreases are limited",
+    Outcome.QUOTA: "Refused, a quota is reached",
+    Outcome.THROTTLED: "Refused, AWS throttles UpdateTable",
+    Outcome.DENIED: "Refused, a permission is missing",
+    Outcome.GONE: "Not done, the table or index is gone",
+    Outcome.UNCHANGED: "Refused, it is the current value already",
+    Outcome.INVALID: "Refused as invalid",
+    Outcome.UNKNOWN: "No answer, so the next cycle looks at what became of it",
+    Outcome.SUPERSEDED: "Left open by a crash and never done",
+}
+
+
+def settlement_sentence(settlement: Settlement) -> str:
+    """``Done: writes from 100 to 400 units/s.`` and AWS's own words where there are any."""
+    action = settlement.intent.action
+    floor = "the auto scaling floor of " if action.lever is Lever.FLOOR else ""
+    changes = " and ".join(
+        f"{floor}{change.dimension.noun} from {units(change.before)} to {units(change.after)} units/s"
+        for change in action.changes
+    )
+    words = _OUTCOME_WORDS.get(settlement.outcome, settlement.outcome.value)
+    return f"{words}: {changes}.{f' {settlement.detail}' if settlement.detail else ''}"

@@ -1,0 +1,64 @@
+"""What the web thread reads: one immutable picture of the newest cycle, replaced whole and never changed in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from watcher.core.model import Billing, Decision, Dimension, TableKey
+from watcher.core.reasons import Mode
+from watcher.core.result import Explanation
+from watcher.core.state import Incident
+from watcher.ports import CycleReport
+
+
+@dataclass(frozen=True, slots=True)
+class TableView:
+    """One table as last seen.
+
+    seen_at: instant of the cycle that ``explanation`` and ``billing`` come from, None when it was never seen.
+    error: why the newest cycle saw nothing of it, or "". last_decisions: the newest one recorded per dimension.
+    """
+
+    key: TableKey
+    mode: Mode
+    billing: Billing | None = None
+    explanation: Explanation | None = None
+    seen_at: float | None = None
+    error: str = ""
+    last_decisions: tuple[Decision, ...] = ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the newest cycle saw it; otherwise its figures are the past's."""
+        return self.explanation is not None and not self.error
+
+    @property
+    def incident(self) -> Incident | None:
+        """Open trouble, also of a table that cannot be seen just now: unseen is not resolved."""
+        return self.explanation.incident if self.explanation else None
+
+    def decision(self, dimension: Dimension) -> Decision | None:
+        return next((one for one in self.last_decisions if one.dimension == dimension), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """report: the newest finished cycle, None before the first."""
+
+    version: str
+    regions: tuple[str, ...] = ()
+    report: CycleReport | None = None
+    tables: tuple[TableView, ...] = ()
+
+    def open_incidents(self) -> Iterator[tuple[TableView, Incident]]:
+        for view in self.tables:
+            if view.incident:
+                yield view, view.incident
+
+
+STORE = ""  # the key under which CycleReport.region_errors tells of the store
+
+
+def store_available(report: CycleReport) -> bool:
+    return report.acting and STORE not in report.region_errors

@@ -1,0 +1,1 @@
+"""The read-only HTTP face: one page, its JSON, metrics and health."""

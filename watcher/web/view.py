@@ -1,0 +1,182 @@
+"""What the page says, before it is marked up: the headline, the tables by need, the figures with their ages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from watcher.core.model import Billing, Decision
+from watcher.core.reasons import Cause, Freshness, Severity
+from watcher.core.result import DimensionReport
+from watcher.core.series import MINUTE
+from watcher.core.state import Incident
+from watcher.core.words import count
+from watcher.telemetry.health import Verdict
+from watcher.telemetry.snapshot import Snapshot, TableView
+from watcher.web.state import regions_unread, store_error
+
+NAMES_SHOWN = 4
+_CAUSES = list(Cause)  # worst first
+_SEVERITIES: dict[Severity | None, int] = {Severity.CRITICAL: 0, Severity.WARNING: 1, None: 2}
+
+
+class Level(StrEnum):
+    GOOD = "good"
+    WAIT = "wait"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """sentence: the answer to "is everything well?". notes: what else limits that answer."""
+
+    level: Level
+    sentence: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One dimension of one table.
+
+    provisioned: None on demand. use: demand as a fraction of provisioned, None when either is unknown. throttled:
+    (cause, events in the last five visible minutes), worst first. age: seconds since the end of the newest point.
+    """
+
+    seen: DimensionReport
+    provisioned: int | None
+    use: float | None
+    throttled: tuple[tuple[str, float], ...]
+    age: float | None
+    is_stale: bool
+    decision: Decision | None
+
+    @property
+    def bar(self) -> float:
+        """``use`` as the width of a bar, 0 to 100."""
+        return round(min(1.0, self.use or 0.0) * 100, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One table with its rows."""
+
+    view: TableView
+    rows: tuple[Row, ...]
+    is_stale: bool
+
+
+def headline(snapshot: Snapshot, health: Verdict) -> Headline:
+    """The worst thing first; everything else that limits the answer as notes."""
+    notes = tuple(_notes(snapshot))
+    if not health.ok:
+        return Headline(Level.BAD, health.sentence, notes)
+    if snapshot.report is None:
+        return Headline(Level.WAIT, "The watcher has started; its first cycle has not finished yet.")
+    incidents = sorted(snapshot.open_incidents(), key=lambda pair: (_SEVERITIES[pair[1].severity], pair[0].key))
+    if incidents:
+        return Headline(_worst(incidents), _incident_sentence(incidents), notes)
+    if not snapshot.tables:
+        return Headline(Level.WARN, "No table is watched: no rule of the configuration matches a table.", notes)
+    uneasy = [view for view in by_need(snapshot.tables) if _is_uneasy(view)]
+    if uneasy:
+        names = _listed([f"{view.key.name} ({_trouble(view)})" for view in uneasy])
+        verb = "needs" if len(uneasy) == 1 else "need"
+        return Headline(
+            Level.WARN, f"No incident is open, but {count(len(uneasy), 'table')} {verb} a look: {names}.", notes
+        )
+    if notes:
+        return Headline(Level.WARN, "No incident is open, but not everything can be seen or done.", notes)
+    tables = "The one table is" if len(snapshot.tables) == 1 else f"All {len(snapshot.tables)} tables are"
+    return Headline(Level.GOOD, f"{tables} well.")
+
+
+def _worst(incidents: Sequence[tuple[TableView, Incident]]) -> Level:
+    return Level.BAD if incidents[0][1].severity is Severity.CRITICAL else Level.WARN
+
+
+def _incident_sentence(incidents: Sequence[tuple[TableView, Incident]]) -> str:
+    names = _listed([f"{view.key.name} ({incident.cause})" for view, incident in incidents])
+    critical = sum(incident.severity is Severity.CRITICAL for _, incident in incidents)
+    verb = "is" if len(incidents) == 1 else "are"
+    which = f", {critical} of them critical" if critical and len(incidents) > 1 else ""
+    return f"{count(len(incidents), 'incident')} {verb} open{which}: {names}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _notes(snapshot: Snapshot) -> Iterable[str]:
+    lost = store_error(snapshot.report)
+    if lost:
+        yield f"The state store is lost, so nothing is changed until it is back: {lost}"
+    elif snapshot.report and not snapshot.report.acting:
+        yield "The watcher observes and alerts, and changes nothing at the moment."
+    for region, error in sorted(regions_unread(snapshot.report).items()):
+        yield f"Region {region} cannot be read: {error}"
+
+
+def _is_uneasy(view: TableView) -> bool:
+    return bool(view.error) or view.explanation is None or view.explanation.cause is not Cause.NONE or _is_aged(view)
+
+
+def _is_aged(view: TableView) -> bool:
+    return view.explanation is not None and any(
+        seen.freshness is not Freshness.FRESH for seen in view.explanation.dimensions
+    )
+
+
+def _trouble(view: TableView) -> str:
+    if not view.is_current:
+        return "unreadable"
+    if view.explanation and view.explanation.cause is not Cause.NONE:
+        return view.explanation.cause.value
+    return "no fresh data"
+
+
+def by_need(tables: Iterable[TableView]) -> list[TableView]:
+    """Who needs a person first: open incidents, then causes, the unseen, the stale, then the fullest."""
+
+    def need(view: TableView) -> tuple[object, ...]:
+        cause = view.explanation.cause if view.explanation else Cause.NONE
+        uses = [_use(view, seen) or 0.0 for seen in view.explanation.dimensions] if view.explanation else []
+        return (
+            _SEVERITIES[view.incident.severity if view.incident else None],
+            _CAUSES.index(cause),
+            view.is_current,
+            not _is_aged(view),
+            -max(uses, default=0.0),
+            view.key,
+        )
+
+    return sorted(tables, key=need)
+
+
+def _use(view: TableView, seen: DimensionReport) -> float | None:
+    if view.billing is Billing.ON_DEMAND or seen.demand is None or not seen.provisioned:
+        return None
+    return seen.demand / seen.provisioned
+
+
+def block(view: TableView, now: float, *, is_old: bool) -> Block:
+    """is_old: the whole snapshot is overdue, so that nothing in it is fresh."""
+    stale = is_old or not view.is_current
+    dimensions = view.explanation.dimensions if view.explanation else ()
+    return Block(view, tuple(_row(view, seen, now, is_old=stale) for seen in dimensions), stale)
+
+
+def _row(view: TableView, seen: DimensionReport, now: float, *, is_old: bool) -> Row:
+    throttled = sorted(seen.throttled.items(), key=lambda item: _CAUSES.index(item[0]))
+    return Row(
+        seen=seen,
+        provisioned=None if view.billing is Billing.ON_DEMAND else seen.provisioned,
+        use=_use(view, seen),
+        throttled=tuple((cause.value, events) for cause, events in throttled if events > 0),
+        age=None if seen.newest is None else max(0.0, now - seen.newest - MINUTE),
+        is_stale=is_old or seen.freshness is not Freshness.FRESH,
+        decision=view.decision(seen.dimension),
+    )
