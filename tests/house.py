@@ -233,6 +233,10 @@ def _import_rules(module: Module, edge: Edge) -> Iterator[str]:
         yield f"{edge.dotted} outside watcher/clock.py; take a Clock"
 
 
+# The page shows what telemetry gathered: plain immutable values, no adapter is chosen by importing them.
+READ_MODELS = {("web", "watcher.telemetry.health"), ("web", "watcher.telemetry.snapshot")}
+
+
 def _floor_rules(module: Module, edge: Edge) -> Iterator[str]:
     # ``from watcher import clock`` names the unit in its member; from any deeper module the unit is in the module.
     target = unit_of(edge.dotted) or (ROOT if edge.module == ROOT else "")
@@ -254,7 +258,7 @@ def _floor_rules(module: Module, edge: Edge) -> Iterator[str]:
         yield f"{mine} imports {edge.dotted} from a higher floor; imports point down only"
     elif HEIGHT[target] == HEIGHT[mine]:
         yield f"{mine} imports {edge.dotted} from its own floor; neighbours do not know each other"
-    elif target in ADAPTERS and mine not in CHOOSERS:
+    elif target in ADAPTERS and mine not in CHOOSERS and (mine, edge.module) not in READ_MODELS:
         yield f"{mine} imports the adapter {edge.dotted}; only {', '.join(sorted(CHOOSERS))} choose adapters"
 
 

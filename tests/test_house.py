@@ -363,6 +363,20 @@ def test_each_unit_may_import_exactly_these(tmp_path: Path, importer: str) -> No
     assert allowed == MAY_IMPORT[importer] | {importer}
 
 
+@pytest.mark.parametrize(
+    ("importer", "imported", "is_fine"),
+    [
+        pytest.param("web", "watcher.telemetry.snapshot", True, id="the page shows the snapshot"),
+        pytest.param("web", "watcher.telemetry.health", True, id="and the verdict on the watcher's health"),
+        pytest.param("web", "watcher.telemetry.metrics", False, id="but not the metrics' own machinery"),
+        pytest.param("cycle", "watcher.telemetry.snapshot", False, id="and the cycle stays behind its ports"),
+    ],
+)
+def test_read_models_are_the_one_exception(tmp_path: Path, importer: str, imported: str, is_fine: bool) -> None:  # noqa: FBT001 - a table's column
+    found = plant(tmp_path, f"{importer}.py", f"import {imported}\n")
+    assert (not found) is is_fine
+
+
 def test_the_table_above_knows_every_unit() -> None:
     assert set(MAY_IMPORT) == {unit for floor in FLOORS for unit in floor}
 

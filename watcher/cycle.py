@@ -123,7 +123,7 @@ class Cycle:
         with self._phase("settle"):
             self._settle(settlements)
         with self._phase("tell"):
-            delivered, undelivered = self._post.deliver(self._clock.now(), settlements)
+            delivery = self._post.deliver(self._clock.now(), settlements)
         report = CycleReport(
             started_at=now,
             finished_at=self._clock.now(),
@@ -132,8 +132,10 @@ class Cycle:
             region_errors={region.ports.region: sight.error for region, sight in sightings if sight.error},
             unmatched=sum(1 for region in self._regions for name in region.names if self._policies(name) is None),
             told=alerts,
-            delivered=delivered,
-            undelivered=undelivered,
+            delivered=delivery.delivered,
+            undelivered=delivery.failed,
+            dead=delivery.dead,
+            outbox=delivery.waiting,
             phases=dict(self._phases),
             acting=stored,
         )
@@ -234,6 +236,7 @@ class Cycle:
             decisions=[decision for one in seen for decision in one.result.explanation.new_decisions],
             intents=intents,
             outgoing=outgoing,
+            alerts=alerts,
         )
         try:
             self._store.record(record)

@@ -17,8 +17,6 @@ from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 
-from prometheus_client import CollectorRegistry
-
 from watcher import __version__
 from watcher.aws.capacity import MutationPacer
 from watcher.aws.client import AwsClients, AwsSettings, StaticCredentials
@@ -31,13 +29,13 @@ from watcher.config import Config, load
 from watcher.core.policy import TablePolicy
 from watcher.cycle import Cycle, CycleSettings, Policies
 from watcher.errors import AwsError, ConfigError, StoreError
-from watcher.health import Health
 from watcher.ports import CycleReport, Notifier, Store
 from watcher.scheduler import Scheduler
 from watcher.store.sqlite import SqliteStore
+from watcher.telemetry.health import Health
 from watcher.telemetry.hub import TelemetryHub
 from watcher.telemetry.logs import Event, configure, logger
-from watcher.telemetry.metrics import ReloadOutcome, SchedulerEvent, WatcherMetrics
+from watcher.telemetry.metrics import ReloadOutcome, SchedulerEvent, WatcherMetrics, own_registry
 from watcher.web.server import Sources, WebServer, make_app
 
 STOP_SECONDS = 25.0  # for the cycle in hand; containers are usually killed after 30
@@ -71,9 +69,8 @@ class Watcher:
         self.config = config
         self.settings = settings
         self.stopping = threading.Event()
-        self.registry = CollectorRegistry()
         regions = config.aws.regions
-        self.metrics = WatcherMetrics(self.registry, version=__version__, regions=regions)
+        self.metrics = WatcherMetrics(own_registry(), version=__version__, regions=regions)
         self.health = Health(settings.clock, float(config.polling.interval_seconds))
         self.hub = TelemetryHub(self.metrics, self.health, version=__version__, regions=regions)
         with ExitStack() as stack:
@@ -226,7 +223,7 @@ class Daemon:
         fixed = [name for name in ("aws", "polling", "hot_keys", "state", "server") if _differs(name, watcher, config)]
         watcher.adopt(config)
         configure(config.logs.format, config.logs.level, sys.stdout, watcher.settings.clock)
-        watcher.metrics.config_reload(ReloadOutcome.APPLIED)
+        watcher.metrics.config_reload(ReloadOutcome.ACCEPTED)
         later = f"; changes to {', '.join(fixed)} take effect at the next start" if fixed else ""
         self._log.info(Event.CONFIG_RELOADED, restart_needed=fixed, sentence=f"the config was reloaded{later}")
 

@@ -142,6 +142,9 @@ class Store(Protocol):
     def outbox(self, now: float, limit: int) -> Sequence[Outgoing]:
         """Due undelivered messages: oldest first, and per (incident, topic) only the oldest undelivered one."""
 
+    def waiting(self) -> int:
+        """How many messages are neither delivered nor given up."""
+
     def delivered(self, outgoing: Outgoing, now: float) -> None: ...
 
     def failed(self, outgoing: Outgoing, now: float, error: str, next_attempt: float | None) -> None:

@@ -44,6 +44,7 @@ def _answer(code: str, status: int = 400, message: str = "told so") -> ClientErr
         pytest.param(_answer("InternalFailure", 500), AwsUnavailable, "InternalFailure", True, id="AWS failed"),
         pytest.param(_answer("Whatever", 503), AwsUnavailable, "Whatever", True, id="any 5xx is unavailable"),
         pytest.param(_answer("", 502), AwsUnavailable, "HTTP502", True, id="a proxy's empty 5xx"),
+        pytest.param(_answer("403", 403), AwsError, "HTTP403", False, id="a proxy's refusal"),
         pytest.param(_answer("ValidationException", 499), AwsError, "ValidationException", False, id="our mistake"),
         pytest.param(NoCredentialsError(), AwsDenied, "NoCredentialsError", True, id="no credentials"),
         pytest.param(
@@ -221,4 +222,4 @@ def test_closing_twice_is_harmless(fake: FakeAws) -> None:
 
 
 def test_secrets_do_not_show_in_a_representation(fake: FakeAws) -> None:
-    assert "secret" not in repr(settings(fake.url))
+    assert "secret" not in repr(settings(fake.url, external_id="also secret"))

@@ -167,7 +167,7 @@ def test_failed_accessed_keys_do_not_hide_the_throttled_ones(faked: AwsClients, 
 )
 def test_keys_leave_in_the_configured_form(faked: AwsClients, fake: FakeAws, form: KeyForm, shown: str) -> None:
     fake.script("DescribeContributorInsights", enabled(PKT, PKC))
-    fake.script("GetInsightRuleReport", contributors(**{"customer#7": [3]}))
+    fake.script("GetInsightRuleReport", contributors(**{"customer#7": [3.0]}))
     seen = insights(faked, form)[0].report("orders", "", NOON - 600, NOON)
     assert [key.key for key in (*seen.throttled, *seen.accessed)] == [shown, shown]
     assert form is KeyForm.PLAIN or "customer" not in repr(seen)

@@ -173,9 +173,10 @@ def test_subjects_are_what_sns_accepts(text: str, line: str) -> None:
 @pytest.mark.parametrize("form", list(Format))
 class TestTheLimit:
     def test_a_message_at_the_limit_is_whole(self, form: Format) -> None:
-        room = len(render(ALERT, form).body.encode()) + attribute_bytes(ALERT.attributes())
-        assert render(ALERT, form, limit=room) == render(ALERT, form)
-        assert render(ALERT, form, limit=room - 1) != render(ALERT, form)
+        alert = replace(ALERT, facts=(*ALERT.facts, ("long", "x" * 500)))
+        size = len(render(alert, form).body.encode()) + attribute_bytes(alert.attributes())
+        assert render(alert, form, limit=size) == render(alert, form)
+        assert "x" * 500 not in render(alert, form, limit=size - 1).body
 
     def test_facts_go_first_and_that_is_said(self, form: Format) -> None:
         many = replace(ALERT, facts=tuple((f"fact {number}", "é" * 1000) for number in range(400)))

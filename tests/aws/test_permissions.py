@@ -87,6 +87,9 @@ READS = {permission.action for permission in PERMISSIONS if not permission.acts}
         pytest.param(Mode.ADVISE, {"auto_scaling_floor": True}, set(), id="advising moves no floor either"),
         pytest.param(Mode.ACT, {}, {"dynamodb:UpdateTable"}, id="acting changes tables"),
         pytest.param(
+            Mode.ACT, {"act_tables": [], "auto_scaling_floor": True}, set(), id="no table to act on: nothing to change"
+        ),
+        pytest.param(
             Mode.ACT,
             {"auto_scaling_floor": True},
             {"dynamodb:UpdateTable", "application-autoscaling:RegisterScalableTarget"},

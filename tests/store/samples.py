@@ -17,7 +17,7 @@ from watcher.core.model import (
 )
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
 from watcher.core.series import Series
-from watcher.core.state import DimensionState, Incident, Normal, TableState
+from watcher.core.state import DimensionState, Incident, Normal, Refusal, TableState
 from watcher.ports import Outgoing
 
 ORDERS = TableKey("123456789012", "us-east-1", "orders")
@@ -29,11 +29,18 @@ OTHER_TOPIC = "arn:aws:sns:us-east-1:123456789012:database"
 
 
 def state(expected: int = 100) -> TableState:
-    """A table in the middle of an incident, as it is kept: without caches."""
+    """A table in the middle of an incident, as it is kept: without caches, everything else set."""
     return TableState(
         dimensions={
             TABLE_READ: DimensionState(expected=5),
-            TABLE_WRITE: DimensionState(expected=expected, raised_at=T - 90.5, raised_on=int(T) - 120),
+            TABLE_WRITE: DimensionState(
+                expected=expected,
+                raised_at=T - 90.5,
+                lowered_at=T - 9000.0,
+                raised_on=int(T) - 120,
+                advised=250,
+                floor_before=20,
+            ),
         },
         latency={"GetItem": Normal(mean=4.25, minutes=900, newest=int(T) - 60, average=4.5, p99=11.0)},
         incident=Incident("orders-1", T - 600, Cause.PROVISIONED, "", Severity.WARNING, 2, 0.21, T - 60, 1234.0),
@@ -41,6 +48,7 @@ def state(expected: int = 100) -> TableState:
         foreign_at=T - 7000,
         pending="1790000000-1",
         marks={TABLE_WRITE: (Reason.RAISE_THROTTLED, expected)},
+        refusal=Refusal(Outcome.BUDGET, T - 3000, "Subscriber limit exceeded"),
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from watcher.core.model import Action, Alert, Change, Decision, Dimension, Intent, Kind, Lever, TableKey
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
 from watcher.core.series import Series
-from watcher.core.state import DimensionState, Incident, Normal, TableState
+from watcher.core.state import DimensionState, Incident, Normal, Refusal, TableState
 from watcher.store.codec import Verdict
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
@@ -53,6 +53,7 @@ INCIDENTS = st.builds(
     last_bad=NUMBERS,
     events=NUMBERS,
 )
+REFUSALS = st.builds(Refusal, st.sampled_from(Outcome), NUMBERS, TEXTS)
 STATES = st.builds(
     TableState,
     dimensions=st.dictionaries(DIMENSIONS, DIMENSION_STATES, max_size=4),
@@ -62,6 +63,7 @@ STATES = st.builds(
     foreign_at=st.none() | NUMBERS,
     pending=TEXTS,
     marks=st.dictionaries(DIMENSIONS, st.tuples(st.sampled_from(Reason), UNITS), max_size=4),
+    refusal=st.none() | REFUSALS,
 )
 DECISIONS = st.builds(
     Decision,

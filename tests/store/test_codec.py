@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store import samples, strategies
-from watcher.core.model import Alert, Decision, Intent
-from watcher.core.state import DimensionState, TableState
+from watcher.core.model import Action, Alert, Change, Decision, Intent
+from watcher.core.state import DimensionState, Incident, Normal, Refusal, TableState
 from watcher.errors import StoreError
 from watcher.store.codec import ALERT, DECISION, INTENT, STATE, VERDICT, Format, Json, Verdict
-from watcher.store.rules import KEPT_DIMENSION_FIELDS, without_caches
+from watcher.store.rules import without_caches
 
 FORMATS: list[Format[Any]] = [STATE, DECISION, INTENT, VERDICT, ALERT]
 VALUES: list[Any] = [
@@ -62,9 +62,38 @@ def test_an_alert_comes_back_whole(alert: Alert) -> None:
     assert ALERT.decode(ALERT.encode(alert)) == alert
 
 
-def test_every_field_of_a_dimension_is_either_kept_or_a_known_cache() -> None:
-    caches = {"consumed", "requests", "throttled", "causes"}
-    assert {field.name for field in fields(DimensionState)} == caches | set(KEPT_DIMENSION_FIELDS)
+DIMENSION_CACHES = {"consumed", "requests", "throttled", "causes"}
+WRITTEN_STATE = json.loads(STATE.encode(samples.state()))
+WRITTEN_ACTION = json.loads(INTENT.encode(samples.intent()))["action"]
+
+
+@pytest.mark.parametrize(
+    ("of", "written"),
+    [
+        (TableState, WRITTEN_STATE),
+        (Normal, WRITTEN_STATE["latency"]["GetItem"]),
+        (Incident, WRITTEN_STATE["incident"]),
+        (Refusal, WRITTEN_STATE["refusal"]),
+        (Decision, json.loads(DECISION.encode(samples.decision()))),
+        (Intent, json.loads(INTENT.encode(samples.intent()))),
+        (Action, WRITTEN_ACTION),
+        (Alert, json.loads(ALERT.encode(samples.alert()))),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_a_field_added_to_the_domain_is_not_forgotten_here(of: Any, written: Json) -> None:  # noqa: ANN401 - a class
+    assert written.keys() - {"v"} == {field.name for field in fields(of)}
+
+
+@pytest.mark.parametrize(
+    ("of", "written", "caches"),
+    [
+        pytest.param(DimensionState, WRITTEN_STATE["dimensions"][1], DIMENSION_CACHES, id="a dimension's state"),
+        pytest.param(Change, WRITTEN_ACTION["changes"][0], {"dimension"}, id="a change"),
+    ],
+)
+def test_what_belongs_to_a_dimension_is_written_beside_its_name(of: Any, written: Json, caches: set[str]) -> None:  # noqa: ANN401 - a class
+    assert written.keys() - {"index", "kind"} == {field.name for field in fields(of)} - caches
 
 
 def test_caches_are_not_written() -> None:

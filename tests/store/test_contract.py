@@ -223,6 +223,18 @@ def test_failed_attempts_add_up_whatever_the_caller_holds(store: Store) -> None:
     assert [message.attempts for message in store.outbox(T + 3, 10)] == [3]
 
 
+def test_the_outbox_counts_what_is_neither_delivered_nor_given_up(store: Store) -> None:
+    first, second, third = outgoing(alert(1)), outgoing(alert(2)), outgoing(alert(1, "users-9"))
+    store.record(CycleRecord(T, outgoing=[first, second, third]))
+    assert store.waiting() == 3, "also what waits behind another message"
+    store.delivered(first, T)
+    assert store.waiting() == 2
+    store.failed(second, T, "Throttling", T + 30)
+    assert store.waiting() == 2, "a failed attempt is tried again"
+    store.failed(third, T, "NotFound", None)
+    assert store.waiting() == 1
+
+
 def test_a_message_recorded_twice_goes_out_once(store: Store) -> None:
     store.record(CycleRecord(T, outgoing=[outgoing()]))
     store.record(CycleRecord(T, outgoing=[outgoing()]))

@@ -97,8 +97,9 @@ class ActingHand:
         return next(_objections(action, seen), None), lambda: self._update(action, seen)
 
     def _update(self, action: Action, seen: TableDescription) -> None:
+        request = update_request(action, seen)
         with aws_call(UPDATE_TABLE, f"table {action.table.name}"):
-            self._mutating.update_table(**update_request(action, seen))
+            self._mutating.update_table(**request)
 
 
 def update_request(action: Action, seen: TableDescription) -> dict[str, Any]:

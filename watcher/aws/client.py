@@ -78,7 +78,7 @@ class AwsSettings:
 
     endpoint_url: str = ""
     role_arn: str = ""
-    external_id: str = ""
+    external_id: str = field(default="", repr=False)
     credentials: StaticCredentials | None = None
     connect_timeout: float = 3.0
     read_timeout: float = 15.0
@@ -94,22 +94,38 @@ class AwsClients:
         self._settings = settings
         self._on_call = on_call
         self._opened: list[Any] = []
-        self._plain = _session(settings.credentials)
-        self._session = self._assuming() if settings.role_arn else self._plain
+        with _local_settings():
+            self._plain = _session(settings.credentials)
+            self._session = self._assuming() if settings.role_arn else self._plain
 
     def dynamodb(self, region: str, *, mutating: bool = False) -> DynamoDBClient:
-        return self._kept(self._session.client("dynamodb", region_name=region, **self._options(mutating=mutating)))
+        with _local_settings():
+            return self._kept(self._session.client("dynamodb", region_name=region, **self._options(mutating=mutating)))
 
     def cloudwatch(self, region: str) -> CloudWatchClient:
-        return self._kept(self._session.client("cloudwatch", region_name=region, **self._options()))
+        with _local_settings():
+            return self._kept(self._session.client("cloudwatch", region_name=region, **self._options()))
 
     def application_autoscaling(self, region: str, *, mutating: bool = False) -> ApplicationAutoScalingClient:
         options = self._options(mutating=mutating)
-        return self._kept(self._session.client("application-autoscaling", region_name=region, **options))
+        with _local_settings():
+            return self._kept(self._session.client("application-autoscaling", region_name=region, **options))
 
     def sns(self, region: str) -> SNSClient:
         """For publishing, so never retried here: the outbox tries again, and knows that it does."""
-        return self._kept(self._session.client("sns", region_name=region, **self._options(mutating=True)))
+        with _local_settings():
+            return self._kept(self._session.client("sns", region_name=region, **self._options(mutating=True)))
+
+    def credentials_method(self) -> str:
+        """How the caller's own credentials are found, in botocore's words ("env", "iam-role", "explicit" ...), or ""
+        where there are none. Raises AwsError. May ask the machine's metadata service."""
+        with _local_settings():
+            found = self._plain.get_credentials()
+        return "" if found is None else str(found.method)
+
+    def assume_role(self) -> None:
+        """Assume the role once, to see whether it can be. Raises AwsError."""
+        self._assume()
 
     def close(self) -> None:
         """Close every client's connections. Harmless when repeated."""
@@ -207,6 +223,18 @@ def observe_calls(client: Any, on_call: CallObserver) -> None:  # noqa: ANN401 -
     client.meta.events.register("before-call", started)
     client.meta.events.register("after-call", answered)
     client.meta.events.register("after-call-error", failed)
+
+
+@contextmanager
+def _local_settings() -> Iterator[None]:
+    """What botocore finds wrong on this machine, before any call: a profile that is not there, a broken file."""
+    try:
+        yield
+    except BotoCoreError as error:
+        hint = _RENEW if isinstance(error, _CREDENTIAL_ERRORS) else "correct AWS_PROFILE and AWS's own config files"
+        raise AwsDenied(
+            trimmed(str(error)), code=type(error).__name__, operation="reading AWS's own settings", hint=hint
+        ) from error
 
 
 @contextmanager
@@ -323,7 +351,7 @@ def _from_answer(error: ClientError, permission: Permission, subject: str) -> Aw
     told = error.response.get("Error", {})
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     code, message = str(told.get("Code", "")), str(told.get("Message", ""))
-    if status >= 500 and (not code or code.isdigit() or message.lstrip().startswith("<")):
+    if not code or code.isdigit():
         # Not AWS speaking: a proxy, or a stand-in server without this operation, answering with a web page.
         code, message = f"HTTP{status}", f"HTTP {status} without an AWS error"
     where: dict[str, Any] = {"code": code, "operation": permission.operation, "subject": subject}

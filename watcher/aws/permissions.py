@@ -112,12 +112,15 @@ def policy_document(
 ) -> dict[str, Any]:
     """The least-privilege IAM policy, ready for ``json.dumps``.
 
-    tables: name patterns as in the config; act_tables: those that may be changed, default all of ``tables``.
+    tables: name patterns as in the config; act_tables: those that may be changed, default all of ``tables``;
+    with none of them an act policy changes nothing.
     account: 12 digits, or "*" for whichever account the policy is attached in. topic_key_arns: KMS keys of encrypted
     topics. role_arn: adds the right to assume it; with a role the other statements belong to that role.
     Note that IAM cannot limit dynamodb:UpdateTable to throughput: it also allows other changes of those tables.
     """
     scope = _Scope(tuple(regions), account, tuple(tables), tuple(tables if act_tables is None else act_tables))
+    if not scope.act_tables:
+        mode = Mode.ADVISE
     wanted = needed(mode, auto_scaling_floor=auto_scaling_floor, topics=bool(topic_arns), role=bool(role_arn))
     arns = {Resource.TOPIC: sorted(set(topic_arns)), Resource.ROLE: [role_arn]}
     statements = [
@@ -175,7 +178,7 @@ class _Scope:
 
 def iam_pattern(pattern: str) -> str:
     """A config pattern as IAM understands it: ``*`` and ``?`` are the same, a set like ``[ab]`` widens to ``?``."""
-    return re.sub(r"\[[^\]]+\]", "?", pattern)
+    return re.sub(r"\[!?.[^\]]*\]", "?", pattern)
 
 
 def partition(region: str) -> str:

@@ -6,7 +6,7 @@ The parts: ``spec`` (what is asked), ``flow`` and ``table`` (buckets, ceilings, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 from watcher.core.model import Billing, Dimension, Kind, Metric, TableDescription, TableKey
@@ -179,21 +179,9 @@ class Plant:
             return {}
         if metric in LATENCY_METRICS:
             return self._latencies(name, flows, metric, operation, start, end)
-        record = flows.records.get(dimension) if dimension is not None else None
-        if dimension is None or record is None:
+        if dimension is None or dimension not in flows.records:
             return {}
-        purpose = self._salt(name, metric, dimension.index, dimension.kind)
-        per_request = flows.spec.units_per_request
-        when_idle = flows.spec.billing is Billing.PROVISIONED
-        points = {}
-        for minute in self._visible(flows, purpose, start, end):
-            truth = record.get(minute)
-            if truth is None:
-                continue
-            value = published.value(metric, truth, per_request, when_idle=when_idle)
-            if value is not None:
-                points[minute] = value
-        return points
+        return self._units(name, flows, metric, dimension, self._finished(flows, start, end))
 
     def operations(self, name: str) -> frozenset[str]:
         """Operations with a visible latency point in the last two weeks (ListMetrics)."""
@@ -211,8 +199,10 @@ class Plant:
         flows = self._flows.get(name)
         if flows is None or Dimension(index, Kind.READ) not in flows.records:
             return []
+        purpose = self._salt(name, "insights", index)
+        minutes = self._finished(flows, start, end)
         return published.contributors(
-            self._visible(flows, self._salt(name, "insights", index), start, end),
+            [minute for minute in minutes if self._publication.is_visible(purpose, minute, self.now)],
             {kind: flows.records[Dimension(index, kind)] for kind in Kind},
             flows.spec.units_per_request,
             throttled=throttled,
@@ -234,6 +224,23 @@ class Plant:
             raise not_found(f"Table: {name}")
         return self._controls[name]
 
+    def _units(
+        self, name: str, flows: TableFlows, metric: Metric, dimension: Dimension, minutes: range
+    ) -> dict[int, float]:
+        record = flows.records[dimension]
+        purpose = self._salt(name, metric, dimension.index, dimension.kind)
+        per_request = flows.spec.units_per_request
+        when_idle = flows.spec.billing is Billing.PROVISIONED
+        points = {}
+        for minute in minutes:
+            truth = record.get(minute)
+            if truth is None:
+                continue
+            value = published.value(metric, truth, per_request, when_idle=when_idle)
+            if value is not None and self._publication.is_visible(purpose, minute, self.now):
+                points[minute] = value
+        return points
+
     def _latencies(
         self, name: str, flows: TableFlows, metric: Metric, operation: str, start: float, end: float
     ) -> dict[int, float]:
@@ -243,13 +250,18 @@ class Plant:
         purpose, noise = self._salt(name, operation), self._salt(name, operation, metric)
         return {
             minute: published.latency(operation, metric, flows.spec.demand(minute).latency_factor, noise, minute)
-            for minute in self._visible(flows, purpose, start, end)
+            for minute in self._finished(flows, start, end)
             if published.successes(operation, minute, flows.records)
+            and self._publication.is_visible(purpose, minute, self.now)
         }
 
     def _was_used(self, name: str, flows: TableFlows, operation: str) -> bool:
-        # Newest first: a busy table answers with the first minute looked at.
-        minutes = range(self._cursor - 60, max(flows.born // 60 * 60, self._cursor - LISTED) - 1, -60)
+        used = [flows.newest.get(dimension) for dimension in published.dimensions_of(operation, flows.records)]
+        newest = max((minute for minute in used if minute is not None), default=None)
+        if newest is None:
+            return False
+        # Backwards from the last use, which may not be visible yet.
+        minutes = range(newest, max(flows.born // 60 * 60, self._cursor - LISTED) - 1, -60)
         purpose = self._salt(name, operation)
         return any(
             published.successes(operation, minute, flows.records)
@@ -257,12 +269,10 @@ class Plant:
             for minute in minutes
         )
 
-    def _visible(self, flows: TableFlows, purpose: int, start: float, end: float) -> Iterator[int]:
-        """Finished minutes in [start, end) whose point of this series is out."""
+    def _finished(self, flows: TableFlows, start: float, end: float) -> range:
+        """Starts of the finished minutes in [start, end)."""
         first = max(ceil(start / 60) * 60, flows.born // 60 * 60)
-        for minute in range(first, min(ceil(end / 60) * 60, self._cursor), 60):
-            if self._publication.is_visible(purpose, minute, self.now):
-                yield minute
+        return range(first, min(ceil(end / 60) * 60, self._cursor), 60)
 
     def _salt(self, *parts: str) -> int:
         known = self._salts.get(parts)

@@ -66,6 +66,8 @@ def value(metric: Metric, truth: MinuteTruth, units_per_request: float, *, when_
         return truth.served if truth.served > 0.0 or when_idle else None
     if metric is Metric.REQUESTS:
         return events(truth.served, units_per_request) if truth.served > 0.0 or when_idle else None
+    if not truth.throttled:
+        return None
     units = truth.throttled if metric is Metric.THROTTLED else truth.causes.get(CAUSE_METRICS[metric], 0.0)
     return events(units, units_per_request) or None
 
@@ -76,13 +78,21 @@ def latency(operation: str, metric: Metric, factor: float, purpose: int, minute:
     return LATENCIES[operation][metric] * factor * noise
 
 
-def successes(operation: str, minute: int, records: Mapping[Dimension, Mapping[int, MinuteTruth]]) -> bool:
-    """Whether any call of ``operation`` succeeded in ``minute``. Reads are GetItem and Query, an index's only Query."""
+def dimensions_of(operation: str, dimensions: Iterable[Dimension]) -> list[Dimension]:
+    """Whose units calls of ``operation`` take: reads are GetItem and Query, reads of an index only Query."""
     if operation == "PutItem":
-        return _served(records[TABLE_WRITE], minute)
+        return [TABLE_WRITE]
     if operation == "GetItem":
-        return _served(records[TABLE_READ], minute)
-    return any(_served(record, minute) for dimension, record in records.items() if dimension.kind is Kind.READ)
+        return [TABLE_READ]
+    return [dimension for dimension in dimensions if dimension.kind is Kind.READ]
+
+
+def successes(operation: str, minute: int, records: Mapping[Dimension, Mapping[int, MinuteTruth]]) -> bool:
+    """Whether any call of ``operation`` succeeded in ``minute``."""
+    return any(
+        minute in records[dimension] and records[dimension][minute].served > 0.0
+        for dimension in dimensions_of(operation, records)
+    )
 
 
 def contributors(
@@ -106,10 +116,6 @@ def contributors(
                     values[minute] = values.get(minute, 0.0) + weighed
     ranked = sorted((Contributor(key, values) for key, values in found.items()), key=lambda it: (-it.busiest, it.key))
     return ranked[:MOST_CONTRIBUTORS]
-
-
-def _served(record: Mapping[int, MinuteTruth], minute: int) -> bool:
-    return minute in record and record[minute].served > 0.0
 
 
 def _by_key(truth: MinuteTruth, *, throttled: bool) -> Iterable[tuple[str, float]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from watcher.core.model import Billing, Dimension, Kind
 from watcher.core.reasons import Cause
@@ -66,7 +66,8 @@ class Cut:
 class TableFlows:
     """All meters of a table, wired up, and the record of its minutes.
 
-    born: first second simulated. steps: (second, units per second) per provisioned dimension, one whenever capacity
+    born: first second simulated. records: finished minutes by their start. newest: the last of them in which anything
+    was served. steps: (second, units per second) per provisioned dimension, one whenever capacity
     changed, the first at ``born``.
     """
 
@@ -83,6 +84,7 @@ class TableFlows:
         self.steps: dict[Dimension, list[tuple[int, int]]] = {
             dimension: [(born, int(meter.capacity))] for dimension, meter in self.meters.items() if self._provisioned
         }
+        self.newest: dict[Dimension, int] = {}
         self._cuts: list[Cut] = []
         self._ratios = {index.name: index.write_ratio for index in spec.indexes}
         self._flows = self._wired()
@@ -108,7 +110,8 @@ class TableFlows:
     def forget(self, before: float) -> None:
         """Drop minutes that start before ``before``."""
         for record in self.records.values():
-            for minute in [minute for minute in record if minute < before]:
+            # Oldest first, so the search ends at the first one to keep.
+            for minute in list(takewhile(lambda minute: minute < before, record)):
                 del record[minute]
 
     def _run_known(self, minute: int, first: int, demand: MinuteDemand) -> None:
@@ -148,13 +151,18 @@ class TableFlows:
     def _record(self, minute: int, dimension: Dimension, flow: Flow) -> None:
         leader = flow.leader
         back_pressure = leader.demanded - leader.served - leader.refused - leader.key_range
-        self.records[dimension][minute] = self._truth(leader, leader.demanded, back_pressure=back_pressure)
+        self._keep(minute, dimension, self._truth(leader, leader.demanded, back_pressure=back_pressure))
         if dimension == Dimension("", Kind.WRITE):
             for index, ratio in self._ratios.items():
                 meter = self.meters[Dimension(index, Kind.WRITE)]
                 demanded = leader.demanded * ratio
                 withheld = demanded - meter.served - meter.refused - meter.key_range
-                self.records[Dimension(index, Kind.WRITE)][minute] = self._truth(meter, demanded, withheld=withheld)
+                self._keep(minute, Dimension(index, Kind.WRITE), self._truth(meter, demanded, withheld=withheld))
+
+    def _keep(self, minute: int, dimension: Dimension, truth: MinuteTruth) -> None:
+        self.records[dimension][minute] = truth
+        if truth.served > 0.0:
+            self.newest[dimension] = minute
 
     def _truth(
         self, meter: Meter, demanded: float, *, back_pressure: float = 0.0, withheld: float = 0.0

@@ -93,9 +93,7 @@ class AutoScaling:
     def _wanted(self, key: Key, target: Target, percent: int, capacity: int) -> int | None:
         table, dimension = key
         now = self._world.now
-        points = self._world.plant.points(
-            table, Metric.CONSUMED, dimension=dimension, start=now - LOOK_BACK, end=now
-        )
+        points = self._world.plant.points(table, Metric.CONSUMED, dimension=dimension, start=now - LOOK_BACK, end=now)
         # Asked without the target's bounds: they are only enforced when the policy acts at all.
         tracked = TargetTracking(percent, 1, ANY_CAPACITY).wanted(points, capacity)
         wanted = None if tracked is None else target.clamp(tracked)
@@ -135,8 +133,8 @@ class AutoScaling:
             {
                 "ActivityId": f"{len(self._activities) + 1:08d}",
                 "ServiceNamespace": NAMESPACE,
-                "ResourceId": _resource(key),
-                "ScalableDimension": _dimension_name(key[1]),
+                "ResourceId": resource_id(key),
+                "ScalableDimension": dimension_name(key[1]),
                 "Description": f"Setting {word} to {units}.",
                 "Cause": cause,
                 "StartTime": self._world.now,
@@ -170,7 +168,7 @@ class AutoScaling:
     def _deregister(self, call: Call) -> JsonObject:
         key = _key(call.body)
         if self._targets.pop(key, None) is None:
-            raise ApiError("ObjectNotFoundException", f"No scalable target found for {_resource(key)}.")
+            raise ApiError("ObjectNotFoundException", f"No scalable target found for {resource_id(key)}.")
         return {}
 
     def _describe(self, call: Call) -> JsonObject:
@@ -182,7 +180,7 @@ class AutoScaling:
         described = [
             self._described(key, target)
             for key, target in sorted(self._targets.items())
-            if (not wanted or _resource(key) in wanted) and dimension in (None, _dimension_name(key[1]))
+            if (not wanted or resource_id(key) in wanted) and dimension in (None, dimension_name(key[1]))
         ]
         start, size = int(body.get("NextToken") or 0), body.get("MaxResults", TARGETS_PER_PAGE)
         page: JsonObject = {"ScalableTargets": described[start : start + size]}
@@ -193,8 +191,8 @@ class AutoScaling:
     def _described(self, key: Key, target: Target) -> JsonObject:
         return {
             "ServiceNamespace": NAMESPACE,
-            "ResourceId": _resource(key),
-            "ScalableDimension": _dimension_name(key[1]),
+            "ResourceId": resource_id(key),
+            "ScalableDimension": dimension_name(key[1]),
             "MinCapacity": target.min,
             "MaxCapacity": target.max,
             "RoleARN": ROLE,
@@ -209,7 +207,7 @@ class AutoScaling:
             return call.forward(body)
         key = _key(body)
         if key not in self._targets:
-            raise ApiError("ObjectNotFoundException", f"No scalable target registered for {_resource(key)}.")
+            raise ApiError("ObjectNotFoundException", f"No scalable target registered for {resource_id(key)}.")
         configuration = body.get("TargetTrackingScalingPolicyConfiguration")
         if configuration is None:
             raise _invalid("The sandbox follows target tracking only; give TargetTrackingScalingPolicyConfiguration.")
@@ -243,7 +241,7 @@ class AutoScaling:
         table, dimension = key
         plant = self._world.plant
         if table not in plant.names() or dimension.index not in plant.describe(table).throughputs:
-            raise _invalid(f"DynamoDB table or index does not exist: {_resource(key)}")
+            raise _invalid(f"DynamoDB table or index does not exist: {resource_id(key)}")
         return key
 
 
@@ -262,17 +260,17 @@ def _key(body: JsonObject) -> Key:
     return parts[1], Dimension(parts[3] if place == "index" else "", _DIMENSION_NAMES[name])
 
 
-def _resource(key: Key) -> str:
+def resource_id(key: Key) -> str:
     table, dimension = key
     return f"table/{table}/index/{dimension.index}" if dimension.index else f"table/{table}"
 
 
-def _dimension_name(dimension: Dimension) -> str:
+def dimension_name(dimension: Dimension) -> str:
     return f"dynamodb:{'index' if dimension.index else 'table'}:{KIND_WORDS[dimension.kind]}CapacityUnits"
 
 
 def _arn(key: Key, region: str) -> str:
-    return f"arn:aws:application-autoscaling:{region}:{ACCOUNT}:scalable-target/{_resource(key)}/{key[1].kind}"
+    return f"arn:aws:application-autoscaling:{region}:{ACCOUNT}:scalable-target/{resource_id(key)}/{key[1].kind}"
 
 
 def _invalid(message: str) -> ApiError:

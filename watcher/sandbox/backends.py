@@ -74,7 +74,7 @@ class Topic:
         while batch := self._queues.receive_message(self.queue_name, DRAIN, 0, 3600):
             for raw in batch:
                 self._received.append(_message(json.loads(raw.body)))
-                self._queues.delete_message(self.queue_name, raw.receipt_handle)
+                self._queues.delete_message(self.queue_name, raw.receipt_handle or "")
         return list(self._received)
 
 

@@ -58,7 +58,7 @@ class Faults:
     def __init__(self) -> None:
         self._planned: dict[str, list[Fault]] = {}
 
-    def fail(  # noqa: PLR0917 - only the operation and the code are ever given by position
+    def fail(
         self,
         operation: str,
         code: str = "InternalServerError",

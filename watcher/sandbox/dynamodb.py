@@ -30,6 +30,7 @@ STATUS: Final = {Status.ACTIVE: "ACTIVE", Status.UPDATING: "UPDATING", Status.OT
 # What UpdateTable may carry here. The rest of it changes what the plant cannot follow.
 THROUGHPUT_FIELDS: Final = frozenset({"TableName", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates"})
 SUMMARIES_PER_PAGE: Final = 100
+TABLES_PER_PAGE: Final = 100
 
 
 class DynamoDb:
@@ -45,6 +46,7 @@ class DynamoDb:
         operations: dict[str, Handler] = {
             "CreateTable": self._create,
             "DeleteTable": self._delete,
+            "ListTables": self._list,
             "DescribeTable": lambda call: {"Table": self._described(table_name(call.body["TableName"]))},
             "UpdateTable": self._update,
             "DescribeLimits": lambda _: dict(LIMITS),
@@ -54,24 +56,36 @@ class DynamoDb:
         }
         return Service("com.amazonaws.dynamodb.v20120810", "1.0", operations)
 
-    def has_sort_key(self, place: Place) -> bool:
-        """Whether the table's, or the index's, key has a second part."""
-        table, index = place
-        structure = self._structure(table) or {}
-        schemas = {part["IndexName"]: part["KeySchema"] for part in structure.get("GlobalSecondaryIndexes", [])}
-        return len(schemas[index] if index else structure["KeySchema"]) > 1
-
     def _create(self, call: Call) -> JsonObject:
-        """moto checks and keeps the structure; the plant gets the table unless a story put it there already."""
-        call.forward(call.body)
+        """The plant judges the throughput, unless a story put the table there already; moto the rest."""
         name = call.body["TableName"]
-        if name not in self._world.plant.names():
-            try:
-                self._world.plant.create(_spec(call.body))
-            except PlantRefusal as refusal:
-                raise ApiError(refusal.code, refusal.message) from refusal
+        is_new = name not in self._world.plant.names()
+        if is_new:
+            self._create_in_plant(call.body)
+        try:
+            call.forward(call.body)
+        except ApiError:
+            if is_new:
+                self._world.plant.delete(name)
+            raise
         self._born[name] = self._world.now
         return {"TableDescription": self._described(name)}
+
+    def _create_in_plant(self, body: JsonObject) -> None:
+        try:
+            self._world.plant.create(_spec(body))
+        except PlantRefusal as refusal:
+            raise ApiError(refusal.code, refusal.message) from refusal
+
+    def _list(self, call: Call) -> JsonObject:
+        """In alphabetical order, which moto does not keep."""
+        after = call.body.get("ExclusiveStartTableName", "")
+        size = call.body.get("Limit", TABLES_PER_PAGE)
+        names = [name for name in self._world.plant.names() if name > after]
+        listed: JsonObject = {"TableNames": names[:size]}
+        if len(names) > size:
+            listed["LastEvaluatedTableName"] = names[size - 1]
+        return listed
 
     def _delete(self, call: Call) -> JsonObject:
         name = table_name(call.body["TableName"])
@@ -150,7 +164,9 @@ class DynamoDb:
         if only:
             self._described(table_name(only))
         wanted = [table_name(only)] if only else self._world.plant.names()
-        everywhere = [(name, index) for name in wanted for index in sorted(self._world.plant.describe(name).throughputs)]
+        everywhere = [
+            (name, index) for name in wanted for index in sorted(self._world.plant.describe(name).throughputs)
+        ]
         size = call.body.get("MaxResults") or SUMMARIES_PER_PAGE
         start = _offset(call.body.get("NextToken"))
         enabled = set(self._insights.places())
@@ -190,9 +206,7 @@ def _throughput_fields(part: Throughput, table: TableDescription) -> JsonObject:
         provisioned["LastDecreaseDateTime"] = part.last_decrease
     fields: JsonObject = {"ProvisionedThroughput": provisioned}
     if table.billing is Billing.ON_DEMAND and part.on_demand_max:
-        fields["OnDemandThroughput"] = {
-            field: part.on_demand_max.get(kind, -1) for kind, field in CAP_FIELDS.items()
-        }
+        fields["OnDemandThroughput"] = {field: part.on_demand_max.get(kind, -1) for kind, field in CAP_FIELDS.items()}
     return fields
 
 
@@ -212,7 +226,9 @@ def _index(structure: JsonObject, table_arn: str, table: TableDescription) -> Js
 def _wanted(body: JsonObject) -> dict[str, tuple[int, int]]:
     """The throughput an UpdateTable asks for, by index. Raises ApiError for what the plant cannot follow."""
     updates = body.get("GlobalSecondaryIndexUpdates", [])
-    unknown = sorted(set(body) - THROUGHPUT_FIELDS) + [kind for update in updates for kind in update if kind != "Update"]
+    unknown = sorted(set(body) - THROUGHPUT_FIELDS) + [
+        kind for update in updates for kind in update if kind != "Update"
+    ]
     if unknown:
         raise ApiError("ValidationException", f"The sandbox's UpdateTable changes throughput only, not {unknown[0]}.")
     wanted = {"": body["ProvisionedThroughput"]} if "ProvisionedThroughput" in body else {}
@@ -223,9 +239,7 @@ def _wanted(body: JsonObject) -> dict[str, tuple[int, int]]:
             raise ApiError(
                 "ValidationException", "ReadCapacityUnits and WriteCapacityUnits must both be specified together."
             )
-    return {
-        index: (units[UNIT_FIELDS[Kind.READ]], units[UNIT_FIELDS[Kind.WRITE]]) for index, units in wanted.items()
-    }
+    return {index: (units[UNIT_FIELDS[Kind.READ]], units[UNIT_FIELDS[Kind.WRITE]]) for index, units in wanted.items()}
 
 
 def _spec(body: JsonObject) -> TableSpec:

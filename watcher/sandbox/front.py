@@ -87,12 +87,7 @@ class Front:
         fault = self.faults.take(operation)
         outcome = ACCEPTED
         try:
-            if fault is not None and not fault.lost:
-                raise _as_error(fault)
-            if operation in MUTATIONS and not self._mutations.admits(now):
-                raise ApiError(
-                    "ThrottlingException", "The rate of control plane requests made by this account is too high"
-                )
+            self._admit(operation, fault, now)
             answer = self._carry_out(service, operation, arguments, environ, body)
         except ApiError as error:
             outcome, answer = error.code, service.refuse(error)
@@ -102,6 +97,12 @@ class Front:
             outcome, answer = "InternalFailure", service.refuse(ApiError("InternalFailure", "sandbox", status=500))
         self.ledger.note(now, operation, arguments, outcome)
         return answer if fault is None else service.refuse(_as_error(fault))
+
+    def _admit(self, operation: str, fault: Fault | None, now: float) -> None:
+        if fault is not None and not fault.lost:
+            raise _as_error(fault)
+        if operation in MUTATIONS and not self._mutations.admits(now):
+            raise ApiError("ThrottlingException", "The rate of control plane requests made by this account is too high")
 
     def _carry_out(
         self, service: Service, operation: str, arguments: JsonObject, environ: WSGIEnvironment, body: bytes

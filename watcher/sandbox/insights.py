@@ -46,11 +46,11 @@ class Sampler:
 
 
 class Insights:
-    """All samplers of the account. has_sort_key: tells it of a place."""
+    """All samplers of the account. structure: of a table as DescribeTable has it (keys, indexes), or None."""
 
-    def __init__(self, world: World, has_sort_key: Callable[[Place], bool]) -> None:
+    def __init__(self, world: World, structure: Callable[[str], JsonObject | None]) -> None:
         self._world = world
-        self._has_sort_key = has_sort_key
+        self._structure = structure
         self._samplers: dict[Place, Sampler] = {}
 
     def update(self, place: Place, *, enable: bool, mode: str) -> Sampler:
@@ -119,6 +119,12 @@ class Insights:
         resource = "-".join(part for part in place if part)
         stamp = round(now * 1000)
         return {code: kept.get(code) or f"DynamoDBContributorInsights-{code}-{resource}-{stamp}" for code in codes}
+
+    def _has_sort_key(self, place: Place) -> bool:
+        table, index = place
+        structure = self._structure(table) or {}
+        schemas = {part["IndexName"]: part["KeySchema"] for part in structure.get("GlobalSecondaryIndexes", [])}
+        return len(schemas[index] if index else structure["KeySchema"]) > 1
 
     def _rule(self, name: str) -> tuple[Place, str]:
         for place in self.places():

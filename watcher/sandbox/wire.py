@@ -69,7 +69,7 @@ class Service:
         return self._answer(200, json.dumps(result, default=_timestamp).encode())
 
     def refuse(self, error: ApiError) -> Answer:
-        extra = ()
+        extra: tuple[tuple[str, str], ...] = ()
         if self.query_compatible:
             fault = "Receiver" if error.status >= 500 else "Sender"
             extra = (("x-amzn-query-error", f"{error.code};{fault}"),)

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from watcher.core.model import Action, Alert, Change, Decision, Dimension, Intent, Kind, Lever, TableKey
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
-from watcher.core.state import DimensionState, Incident, Normal, TableState
+from watcher.core.state import DimensionState, Incident, Normal, Refusal, TableState
 from watcher.errors import StoreError
 from watcher.store.rules import KEPT_DIMENSION_FIELDS
 
@@ -66,11 +66,11 @@ class Format(Generic[T]):
             document = json.loads(text)
             return self.read(self._migrated(document, document.pop(_VERSION), where))
         except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise self._refusal(f"it is damaged: {type(error).__name__} {error}", where, _FRESH_START) from error
+            raise self._unreadable(f"it is damaged: {type(error).__name__} {error}", where, _FRESH_START) from error
 
     def _migrated(self, document: Json, version: int, where: str) -> Json:
         if version > self.version:
-            raise self._refusal(
+            raise self._unreadable(
                 f"its format is version {version}, this watcher reads up to version {self.version}",
                 where,
                 "upgrade the watcher, or move the state file away to start with an empty memory",
@@ -78,11 +78,11 @@ class Format(Generic[T]):
         for step in range(version, self.version):
             if step not in self.migrations:
                 cause = f"its format is version {step}, older than any this watcher reads"
-                raise self._refusal(cause, where, _FRESH_START)
+                raise self._unreadable(cause, where, _FRESH_START)
             document = self.migrations[step](document)
         return document
 
-    def _refusal(self, cause: str, where: str, hint: str) -> StoreError:
+    def _unreadable(self, cause: str, where: str, hint: str) -> StoreError:
         return StoreError(cause, operation="decoding", subject=f"a {self.name} in {where}", hint=hint)
 
 
@@ -211,6 +211,14 @@ def _read_incident(document: Json) -> Incident:
     )
 
 
+def _write_refusal(refusal: Refusal) -> Json:
+    return {"outcome": refusal.outcome.value, "at": refusal.at, "detail": refusal.detail}
+
+
+def _read_refusal(document: Json) -> Refusal:
+    return Refusal(Outcome(document["outcome"]), _number(document["at"]), _text(document["detail"]))
+
+
 def _write_state(state: TableState) -> Json:
     return _present(
         {
@@ -224,6 +232,7 @@ def _write_state(state: TableState) -> Json:
                 _write_dimension(key) | {"reason": reason.value, "after": after}
                 for key, (reason, after) in state.marks.items()
             ],
+            "refusal": None if state.refusal is None else _write_refusal(state.refusal),
         }
     )
 
@@ -237,6 +246,7 @@ def _read_state(document: Json) -> TableState:
         foreign_at=_maybe(_number, document.get("foreign_at")),
         pending=_text(document["pending"]),
         marks={_read_dimension(mark): (Reason(mark["reason"]), _integer(mark["after"])) for mark in document["marks"]},
+        refusal=_maybe(_read_refusal, document.get("refusal")),
     )
 
 

@@ -110,6 +110,10 @@ class MemoryStore:
                     heads.setdefault(message.thread, message.outgoing)
             return [outgoing for outgoing in heads.values() if outgoing.next_attempt <= now][: max(limit, 0)]
 
+    def waiting(self) -> int:
+        with self._session("counting the outbox"):
+            return sum(1 for message in self._messages.values() if message.closed_at is None)
+
     def delivered(self, outgoing: Outgoing, now: float) -> None:
         with self._session("marking a delivery"):
             self._waiting(outgoing).closed_at = now

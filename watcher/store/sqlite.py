@@ -150,6 +150,10 @@ class SqliteStore:
             for number, topic, attempts, next_attempt, document in rows
         ]
 
+    def waiting(self) -> int:
+        [(count,)] = self._select("counting the outbox", "SELECT count(*) FROM messages WHERE closed_at IS NULL")
+        return int(count)
+
     def delivered(self, outgoing: Outgoing, now: float) -> None:
         with self._transaction("marking a delivery") as connection:
             self._update_waiting(connection, outgoing, "closed_at = ?", now)

@@ -218,3 +218,8 @@ class WatcherMetrics:
 def _precreate(counter: Counter, values: Iterable[Enum]) -> None:
     for value in values:
         counter.labels(value.value)
+
+
+def own_registry() -> CollectorRegistry:
+    """A registry apart from the library's global one, so that several watchers can live in one process."""
+    return CollectorRegistry()

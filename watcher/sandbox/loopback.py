@@ -1,0 +1,74 @@
+"""HTTP on a free loopback port, with nothing left behind when it stops."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from threading import Lock, Thread
+from typing import TYPE_CHECKING
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import ThreadedWSGIServer
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+# What socketserver calls a request: a connection, or for datagrams (never here) the data with its socket.
+Connection = socket.socket | tuple[bytes, socket.socket]
+
+
+class LoopbackServer:
+    """Serves a WSGI application on a free port of 127.0.0.1, from construction on."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._server = _Server("127.0.0.1", 0, app, handler=_QuietHandler)
+        self.port: int = self._server.server_port
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Waits until every thread is gone and every connection closed."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.hang_up()
+        self._server.server_close()
+
+
+class _Server(ThreadedWSGIServer):
+    """Keeps connections alive, and knows them, so that none outlives the server."""
+
+    daemon_threads = False  # so that server_close() waits for them
+
+    def __init__(self, host: str, port: int, app: WSGIApplication, *, handler: type[MotoRequestHandler]) -> None:
+        self._connections: set[Connection] = set()
+        self._guard = Lock()
+        super().__init__(host, port, app, handler=handler)
+
+    def process_request(self, request: Connection, client_address: object) -> None:
+        with self._guard:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Connection) -> None:
+        with self._guard:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End every open connection; its thread finds nothing more to read."""
+        with self._guard:
+            for connection in self._connections:
+                if isinstance(connection, socket.socket):
+                    # A peer that has hung up already leaves nothing to shut down.
+                    with suppress(OSError):
+                        connection.shutdown(socket.SHUT_RDWR)
+
+
+class _QuietHandler(MotoRequestHandler):
+    """HTTP/1.1 without a log line per request."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one packet: two would wait for each other's acknowledgement
+
+    def log(self, kind: str, message: str, *args: object) -> None:
+        """Say nothing: failures reach the caller and the sandbox's own log."""
