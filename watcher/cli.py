@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from watcher import __version__
+from watcher import __version__, cli_doctor
 from watcher import cli_output as output
 from watcher.aws.permissions import policy_document
 from watcher.clock import Clock, SystemClock
@@ -25,13 +25,15 @@ from watcher.config import Config, load
 from watcher.core.policy import AutoScaling
 from watcher.core.reasons import Mode
 from watcher.daemon import Daemon, Settings, Watcher
-from watcher.errors import ConfigError, StoreError, UsageError, WatcherError
+from watcher.errors import ConfigError, UsageError, WatcherError
 from watcher.store.sqlite import SqliteStore
 from watcher.telemetry.logs import configure
 from watcher.web.state import decision_record
 
 DEFAULT_CONFIG = Path("config.toml")
+PORT_VARIABLE = "WATCHER_SERVER__PORT"
 TROUBLE, WRONG = 1, 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 app = typer.Typer(
     help="Watches Amazon DynamoDB tables: names the cause of throttling, adjusts capacity in bounds, explains itself.",
@@ -54,7 +56,15 @@ class PolicyMode(StrEnum):
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    sys.exit(status(sys.argv[1:]))
+    code = status(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads (history | head) has seen enough. Quietly and with 1, as typer and rich leave in mid-output;
+        # the interpreter's own flush at exit must not find the pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or TROUBLE
+    sys.exit(code)
 
 
 def status(arguments: list[str]) -> int:
@@ -69,7 +79,7 @@ def status(arguments: list[str]) -> int:
     except typer.Abort:
         return TROUBLE
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except Exception as error:
         # click's own usage errors carry an exit code and know how to show themselves.
         show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
@@ -93,17 +103,18 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - the shape typer calls back
 
 @app.callback()
 def options(
+    *,
     _version_: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,  # noqa: FBT002 - a command line flag
+    ] = False,
 ) -> None:
     """Options before the command."""
 
 
-def _load(path: Path | None) -> tuple[Config, Path | None]:
+def _load(path: Path | None, environ: Mapping[str, str] | None = None) -> tuple[Config, Path | None]:
     """The config and where it came from: the file given, else ./config.toml, else defaults and environment."""
     chosen = path if path is not None else DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
-    return load(chosen, os.environ), chosen
+    return load(chosen, os.environ if environ is None else environ), chosen
 
 
 @app.command()
@@ -120,18 +131,24 @@ def run(
         int | None, typer.Option(min=0, max=65535, help="Port of the page and the metrics, instead of the config's.")
     ] = None,
 ) -> int:
-    """The daemon: watch, explain, and change capacity where the config says so, until SIGTERM.
+    """The daemon: watches, explains, and acts where allowed.
 
-    SIGHUP reloads the config; a file with mistakes changes nothing.
+    Runs until SIGTERM or Ctrl-C, then ends with 0 when the cycle in hand is
+    finished. SIGHUP reloads the config; a file with mistakes changes nothing.
+
+    \b
+    Example:
+      watcher run --config /etc/watcher/config.toml
+      watcher run --sandbox --speed 60
     """
-    loaded, path = _load(config)
-    if port is not None:
-        loaded = loaded.model_copy(update={"server": loaded.server.model_copy(update={"port": port})})
+    # As a variable, so that a reload finds it again.
+    environ = dict(os.environ) if port is None else {**os.environ, PORT_VARIABLE: str(port)}
+    loaded, path = _load(config, environ)
     if sandbox:
         return _run_sandbox(loaded, speed)
     clock = SystemClock()
     configure(loaded.logs.format, loaded.logs.level, sys.stdout, clock)
-    return _serve(loaded, Settings(clock, path, os.environ))
+    return _serve(loaded, Settings(clock, path, environ))
 
 
 def _run_sandbox(config: Config, speed: float) -> int:
@@ -168,10 +185,15 @@ def _serve(config: Config, settings: Settings) -> int:
 
 @app.command()
 def once(config: ConfigOption = None, *, as_json: JsonOption = False) -> int:
-    """One cycle, then a table of verdicts. Exit status 1 when something is wrong.
+    """One cycle, then a table of verdicts.
 
-    Acts on tables in act mode like the daemon does. Needs the state file to itself: stop the daemon first, or look at
-    its page instead.
+    Exit status 1 when a table is in trouble or cannot be seen. Acts on tables
+    in act mode like the daemon does. Needs the state file to itself: stop the
+    daemon first, or look at its page instead.
+
+    \b
+    Example:
+      watcher once --json | jq '.tables[] | select(.cause != "none")'
     """
     loaded, path = _load(config)
     clock: Clock = SystemClock()
@@ -181,7 +203,7 @@ def once(config: ConfigOption = None, *, as_json: JsonOption = False) -> int:
         if as_json:
             print(json.dumps(output.once_record(report), indent=2))
         else:
-            output.print_verdicts(_console(), report)
+            output.print_verdicts(output.make_console(), report)
     return TROUBLE if output.is_trouble(report) else 0
 
 
@@ -198,7 +220,15 @@ def _watcher(config: Config, settings: Settings) -> Iterator[Watcher]:
 def check_config(
     path: Annotated[Path | None, typer.Argument(help="The file to check; ./config.toml when left out.")] = None,
 ) -> int:
-    """Every mistake at once: where, what was given, what is expected. Exit status 2 when there is one."""
+    """Every mistake of a config file at once.
+
+    Each with its place, what was given, and what is expected. Exit status 2
+    when there is one. What is allowed but hardly meant is warned of.
+
+    \b
+    Example:
+      watcher check-config deploy/config.toml
+    """
     loaded, chosen = _load(path)
     for warning in loaded.warnings():
         print(f"watcher: warning: {warning}", file=sys.stderr)
@@ -215,7 +245,15 @@ def history(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most this many, newest first.")] = 200,
     as_json: JsonOption = False,
 ) -> int:
-    """Decisions with their reasons, newest first. Works while the daemon runs."""
+    """Decisions with their reasons, newest first.
+
+    Works while the daemon runs. Exit status 1 when there is no state file.
+
+    \b
+    Example:
+      watcher history orders --limit 20
+      watcher history --json | jq '.[] | select(.outcome == "applied")'
+    """
     loaded, _ = _load(config)
     store = SqliteStore.reader(loaded.state.path)
     try:
@@ -225,7 +263,7 @@ def history(
     if as_json:
         print(json.dumps([decision_record(decision) for decision in decisions], indent=2))
     elif decisions:
-        output.print_history(_console(), decisions)
+        output.print_history(output.make_console(), decisions)
     else:
         print(f"no decisions{f' for table {table}' if table else ''} in {loaded.state.path} yet", file=sys.stderr)
     return 0
@@ -233,14 +271,24 @@ def history(
 
 @app.command()
 def doctor(config: ConfigOption = None, *, as_json: JsonOption = False) -> int:
-    """What the credentials may do, permission by permission, asked of the real endpoint. Changes and sends nothing."""
+    """What the credentials may do, permission by permission.
+
+    Asks the real endpoint of each Region, and tells which tables the config
+    matches there. Changes nothing and sends nothing. Exit status 1 when
+    something that this config needs is denied or does not answer.
+
+    \b
+    Example:
+      watcher doctor --config config.toml
+    """
     loaded, path = _load(config)
-    configure(loaded.logs.format, "error", sys.stderr, SystemClock())
-    findings = output.examine(loaded, Settings(SystemClock(), path, os.environ))
+    clock = SystemClock()
+    configure(loaded.logs.format, "error", sys.stderr, clock)
+    findings = cli_doctor.examine(loaded, Settings(clock, path, os.environ))
     if as_json:
         print(json.dumps([finding.record() for finding in findings], indent=2))
     else:
-        output.print_findings(_console(), findings)
+        cli_doctor.print_findings(output.make_console(), findings)
     return TROUBLE if any(finding.is_missing for finding in findings) else 0
 
 
@@ -250,7 +298,17 @@ def iam_policy(
     mode: Annotated[PolicyMode, typer.Option(help="What the watcher is to be allowed.")] = PolicyMode.ADVISE,
     account: Annotated[str, typer.Option(help="The 12-digit account; * for the one the policy is attached in.")] = "*",
 ) -> int:
-    """The least-privilege IAM policy for this config, as JSON."""
+    """The least-privilege IAM policy for this config, as JSON.
+
+    With --mode act it also allows UpdateTable: on the tables of the entries in
+    act mode, or on all watched ones where no entry acts yet.
+
+    \b
+    Example:
+      watcher iam-policy --mode act --account 123456789012 > policy.json
+    """
+    if not re.fullmatch(r"\*|[0-9]{12}", account):
+        raise UsageError(f"--account {account!r} is no account", hint="give its 12 digits, or * for any")
     loaded, _ = _load(config)
     print(json.dumps(policy_of(loaded, Mode(mode.value), account), indent=2))
     return 0
@@ -271,9 +329,4 @@ def policy_of(config: Config, mode: Mode, account: str) -> dict[str, object]:
     )
 
 
-def _console() -> Console:
-    """Colours only on a terminal; off it, wide enough that no sentence is cut."""
-    return Console() if sys.stdout.isatty() else Console(width=200)
-
-
-__all__ = ["StoreError", "app", "main", "policy_of", "status"]
+__all__ = ["app", "main", "policy_of", "status"]

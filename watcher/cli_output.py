@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -88,6 +90,13 @@ def _table_record(table: TableReport) -> Record:
     }
 
 
+def make_console() -> Console:
+    """Colours only on a terminal that wants them; off a terminal, wide enough for one line per row."""
+    if not sys.stdout.isatty():
+        return Console(width=10_000, color_system=None, force_terminal=False)
+    return Console(color_system=None) if os.environ.get("NO_COLOR") else Console()
+
+
 def print_verdicts(console: Console, report: CycleReport) -> None:
     """``once``: one row per dimension, the tables in trouble first."""
     for region, error in report.region_errors.items():
@@ -96,7 +105,8 @@ def print_verdicts(console: Console, report: CycleReport) -> None:
     ordered = sorted(report.tables, key=lambda table: (not _is_bad(table), table.key.name))
     for table in ordered:
         _add_rows(grid, table)
-    console.print(grid if ordered else "No table is watched: no [[tables]] entry matches a table of these Regions.")
+    nothing = Text("No table is watched: no [[tables]] entry matches a table of these Regions.")  # not rich's markup
+    console.print(grid if ordered else nothing)
     if report.unmatched:
         console.print(f"{report.unmatched} more tables match no [[tables]] entry and are not watched.")
 

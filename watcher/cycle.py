@@ -6,13 +6,14 @@ the core, never an adapter. An instant is read once per cycle and handed down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from watcher.clock import Clock, process_seconds
-from watcher.core.model import Alert, Intent, Settlement, TableKey
+from watcher.core.model import Alert, Intent, Metric, Settlement, TableKey, TableObservation
 from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Mode, Outcome
 from watcher.core.result import StepResult
@@ -21,7 +22,7 @@ from watcher.core.step import farewell, step
 from watcher.core.tracking import absorb
 from watcher.errors import AwsError, StoreError
 from watcher.observe import Glance, Sighting, observe
-from watcher.ports import CycleRecord, CycleReport, Notifier, RegionPorts, Store, TableReport, Telemetry
+from watcher.ports import CycleRecord, CycleReport, Hand, Notifier, RegionPorts, Store, TableReport, Telemetry
 from watcher.post import Post
 from watcher.reconcile import most_urgent_first, reconcile
 
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Policies = Callable[[str], TablePolicy | None]
+
+STORE_LOST = "the state store is lost, so nothing is changed"
+STOPPING = "the watcher is stopping"
+NO_TIME = "no time left in this cycle, the next decides anew"
+PRUNING = 3600.0  # seconds between two prunings
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +53,15 @@ class CycleSettings:
 
 @dataclass
 class Region:
-    """What the cycle remembers of one Region between passes."""
+    """What the cycle remembers of one Region between passes. Instants on the monotonic face; read_at: when a table's
+    consumption was last read in full."""
 
     ports: RegionPorts
     names: list[str] = field(default_factory=list)
     operations: Mapping[str, frozenset[str]] = field(default_factory=dict)
     discovered_at: float | None = None
     swept_at: float | None = None
+    read_at: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,18 @@ class Seen:
     policy: TablePolicy
     report: TableReport
     result: StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one pass has found out by the time it writes. broken: tables whose step failed. gone: deleted tables."""
+
+    now: float
+    sightings: Sequence[tuple[Region, Sighting]]
+    seen: Sequence[Seen]
+    broken: Mapping[TableKey, str]
+    gone: Sequence[TableKey]
+    alerts: Sequence[Alert]
 
 
 class Cycle:
@@ -90,9 +110,11 @@ class Cycle:
         self._policies = self._next_policies = policies
         self._settings = settings or CycleSettings()
         self._stopping = stopping
+        self._notifier = notifier
         self._post = Post(store, notifier, telemetry)
         self._states: dict[TableKey, TableState] = dict(store.load())
-        self._open: list[Intent] = list(store.open_intents())
+        self._open: list[Intent] = list(store.open_intents())  # recorded and not yet answered
+        self._unsettled: list[Settlement] = []  # answered, which the store could not be told
         self._pruned_at: float | None = None
         self._intents = 0
         self._phases: dict[str, float] = {}
@@ -101,43 +123,45 @@ class Cycle:
         """Decide and alert by these from the next pass on (a reloaded config). Safe while a pass runs: each pass reads
         its policies once."""
         self._next_policies = policies
-        self._post.use(notifier)
+        self._notifier = notifier
 
     def run(self) -> CycleReport:
         now, began = self._clock.now(), self._clock.monotonic()
         self._phases = {}
         self._policies = self._next_policies
+        self._post.use(self._notifier)
         with self._phase("observe"):
             sightings = [(region, self._look(region, now)) for region in self._regions]
         with self._phase("reconcile"):
-            self._reconcile(now, sightings)
+            settlements = self._reconcile(now, sightings)
         with self._phase("step"):
-            seen = self._step(now, sightings)
-            goodbyes = self._part_with_the_deleted(now, sightings)
+            this = self._step(now, sightings)
         with self._phase("record"):
-            alerts = [*goodbyes, *(alert for one in seen for alert in one.result.alerts)]
-            intents = self._intents_of(now, seen)
-            stored = self._record(now, seen, intents, alerts)
+            intents = self._intents_of(this)
+            lost = self._record(this, intents)
         with self._phase("act"):
-            settlements = self._act(seen, intents) if stored else []
+            settlements += self._act(this.seen, intents, lost)
         with self._phase("settle"):
             self._settle(settlements)
         with self._phase("tell"):
             delivery = self._post.deliver(self._clock.now(), settlements)
+        with self._phase("tidy"):
+            self._tidy(now, [] if lost else this.gone)
+        region_errors = {region.ports.region: sight.error for region, sight in sightings if sight.error}
         report = CycleReport(
             started_at=now,
             finished_at=self._clock.now(),
             seconds=self._clock.monotonic() - began,
-            tables=_reports(seen, sightings, settlements, self._policies),
-            region_errors={region.ports.region: sight.error for region, sight in sightings if sight.error},
+            tables=self._reports(this, settlements),
+            region_errors=region_errors | ({"": lost} if lost else {}),
             unmatched=sum(1 for region in self._regions for name in region.names if self._policies(name) is None),
-            told=alerts,
+            told=this.alerts,
             delivered=delivery.delivered,
             undelivered=delivery.failed,
             dead=delivery.dead,
             outbox=delivery.waiting,
             phases=dict(self._phases),
-            acting=stored,
+            acting=not lost,
         )
         self._telemetry.cycle_finished(report)
         return report
@@ -145,33 +169,48 @@ class Cycle:
     # observe ---------------------------------------------------------------------------------------------------------
 
     def _look(self, region: Region, now: float) -> Sighting:
-        try:
-            self._discover(region)
-        except AwsError as error:
-            if region.discovered_at is None:
-                return Sighting(error=str(error))
-            self._telemetry.trouble("discovery.failed", region=region.ports.region, error=str(error))
-        names = [name for name in region.names if self._policies(name) is not None]
-        states = {key.name: state for key, state in self._states.items() if key.region == region.ports.region}
+        here = {key.name: state for key, state in self._states.items() if key.region == region.ports.region}
+        trouble = self._discover(region)
+        # A table that ListTables no longer names is described once more: only DescribeTable says that it is gone.
+        candidates = {name for name in (*region.names, *here) if self._policies(name) is not None}
+        candidates.update(i.action.table.name for i in self._open if i.action.table.region == region.ports.region)
+        if trouble and not candidates:
+            return Sighting(error=trouble)
+        names = sorted(candidates)
         sweep = self._is_due(region.swept_at, self._settings.sweep)
-        glance = Glance(now, self._settings.window, sweep, self._settings.latency, self._settings.workers)
-        sighting = observe(region.ports, names, states, region.operations, glance)
+        strange = frozenset(name for name in names if name not in here or self._is_strange(region, name))
+        glance = Glance(now, self._settings.window, sweep, self._settings.latency, self._settings.workers, strange)
+        sighting = observe(region.ports, names, here, region.operations, glance)
+        for event, sentence in sighting.troubles.items():
+            self._telemetry.trouble(event, region=region.ports.region, sentence=sentence)
         if sweep and not sighting.error:
             region.swept_at = self._clock.monotonic()
+        read = [name for name, observation in sighting.observations.items() if _is_read(observation)]
+        region.read_at.update(dict.fromkeys(read, self._clock.monotonic()))
         return sighting
 
-    def _discover(self, region: Region) -> None:
-        """List tables and the operations in use anew when it is time. Raises AwsError."""
+    def _is_strange(self, region: Region, name: str) -> bool:
+        """Not read for so long that the trailing window may leave a gap of minutes never seen."""
+        read = region.read_at.get(name)
+        return read is None or self._clock.monotonic() - read > 0.75 * self._settings.window
+
+    def _discover(self, region: Region) -> str:
+        """List tables and the operations in use anew when it is time; why it failed, or ""."""
         if not self._is_due(region.discovered_at, self._settings.discovery):
-            return
-        region.names = sorted(region.ports.tables.names())
+            return ""
+        try:
+            region.names = sorted(region.ports.tables.names())
+        except AwsError as error:
+            self._telemetry.trouble("discovery.failed", region=region.ports.region, sentence=str(error))
+            return str(error)
         region.discovered_at = self._clock.monotonic()
         if self._settings.latency:
             try:
                 region.operations = region.ports.metrics.operations()
             except AwsError as error:
                 # Latency is a second question; the first one must still be asked.
-                self._telemetry.trouble("operations.failed", region=region.ports.region, error=str(error))
+                self._telemetry.trouble("operations.failed", region=region.ports.region, sentence=str(error))
+        return ""
 
     def _is_due(self, last: float | None, every: float) -> bool:
         # Half a minute of slack: a cycle that starts a moment early must not skip its turn.
@@ -179,125 +218,165 @@ class Cycle:
 
     # reconcile, step -------------------------------------------------------------------------------------------------
 
-    def _reconcile(self, now: float, sightings: Sequence[tuple[Region, Sighting]]) -> None:
+    def _reconcile(self, now: float, sightings: Sequence[tuple[Region, Sighting]]) -> list[Settlement]:
         """Close what an earlier pass (or life) left open, by what DescribeTable shows now."""
-        if not self._open:
-            return
-        settlements = [s for s in (reconcile(now, intent, sightings_of(sightings)) for intent in self._open) if s]
+        by_region = {region.ports.region: sighting for region, sighting in sightings}
+        settlements = [s for s in (reconcile(now, intent, by_region) for intent in self._open) if s]
         self._settle(settlements)
+        return settlements
 
-    def _step(self, now: float, sightings: Sequence[tuple[Region, Sighting]]) -> list[Seen]:
-        seen = []
+    def _step(self, now: float, sightings: Sequence[tuple[Region, Sighting]]) -> Round:
+        seen, broken, gone = [], {}, []
         for region, sighting in sightings:
             for name, observation in sighting.observations.items():
                 policy = self._policies(name)
                 if policy is None:
                     continue
                 key = observation.description.key
-                result = step(now, policy, self._states.get(key, TableState()), observation)
-                self._states[key] = result.state
+                try:
+                    result = step(now, policy, self._states.get(key, TableState()), observation)
+                except Exception as error:  # noqa: BLE001 - one table's odd data must not blind all others
+                    broken[key] = f"the decision failed, which is a bug in the watcher: {error!r}"
+                    self._telemetry.trouble("step.failed", table=name, region=key.region, sentence=broken[key])
+                    continue
                 report = TableReport(key, policy.mode, observation.description, result.explanation)
                 seen.append(Seen(key, region, policy, report, result))
-        return seen
-
-    def _part_with_the_deleted(self, now: float, sightings: Sequence[tuple[Region, Sighting]]) -> list[Alert]:
-        alerts: list[Alert] = []
-        for region, sighting in sightings:
-            gone = [key for key in self._states if key.region == region.ports.region and key.name in sighting.missing]
-            for key in gone:
-                alerts += farewell(now, key, self._states[key].incident)
-                try:
-                    self._store.forget(key)
-                except StoreError as error:
-                    self._telemetry.trouble("store.failed", error=str(error))
-                    continue
-                del self._states[key]
-                region.discovered_at = None
-        return alerts
+            gone += [key for key in self._states if key.region == region.ports.region and key.name in sighting.missing]
+        goodbyes = [alert for key in gone for alert in farewell(now, key, self._states[key].incident)]
+        alerts = [*goodbyes, *(alert for one in seen for alert in one.result.alerts)]
+        return Round(now, sightings, seen, broken, gone, alerts)
 
     # record, act, settle ---------------------------------------------------------------------------------------------
 
-    def _intents_of(self, now: float, seen: Sequence[Seen]) -> list[Intent]:
+    def _intents_of(self, this: Round) -> list[Intent]:
         intents = []
-        for one in most_urgent_first(seen):
+        for one in most_urgent_first(this.seen):
             for action in one.result.actions:
                 self._intents += 1
-                ident = f"{int(now * 1000):014d}-{one.key.region}-{one.key.name}-{self._intents}"
-                intents.append(Intent(ident, now, action))
-                self._states[one.key] = replace(self._states[one.key], pending=ident)
+                ident = f"{int(this.now * 1000):014d}-{one.key.region}-{one.key.name}-{self._intents}"
+                intents.append(Intent(ident, this.now, action))
         return intents
 
-    def _record(self, now: float, seen: Sequence[Seen], intents: Sequence[Intent], alerts: Sequence[Alert]) -> bool:
-        """Write down what is about to be done and told. False when the store is lost: then nothing is done."""
-        outgoing = self._post.address(alerts)
+    def _record(self, this: Round, intents: Sequence[Intent]) -> str:
+        """Write down what is about to be done and told. Why it could not be, or "": then nothing is done."""
+        pending = {intent.action.table: intent.id for intent in intents}
+        states = {one.key: one.result.state for one in this.seen}
+        # What is told once must not be told again: a deleted table keeps its state, without the incident, until it
+        # is forgotten.
+        states.update({key: replace(self._states[key], incident=None) for key in this.gone})
+        outgoing = self._post.address(this.alerts)
         record = CycleRecord(
-            time=now,
-            states={one.key: self._states[one.key] for one in seen},
-            decisions=[decision for one in seen for decision in one.result.explanation.new_decisions],
+            time=this.now,
+            states={
+                key: replace(state, pending=pending[key]) if key in pending else state for key, state in states.items()
+            },
+            decisions=[decision for one in this.seen for decision in one.result.explanation.new_decisions],
             intents=intents,
-            outgoing=outgoing,
-            alerts=alerts,
+            outgoing=[*self._post.unstored, *outgoing],
+            alerts=this.alerts,
         )
         try:
             self._store.record(record)
         except StoreError as error:
-            self._telemetry.trouble("store.failed", error=str(error))
+            self._telemetry.trouble("store.failed", sentence=str(error))
+            self._states.update(states)
             self._post.keep_unstored(outgoing)
-            for intent in intents:
-                key = intent.action.table
-                self._states[key] = replace(self._states[key], pending="")
-            return False
-        self._prune(now)
-        return True
+            return str(error)
+        self._states.update(record.states)
+        self._open.extend(intents)
+        self._post.stored()
+        return ""
 
-    def _prune(self, now: float) -> None:
-        if self._pruned_at is not None and self._clock.monotonic() - self._pruned_at < 3600:
-            return
-        self._pruned_at = self._clock.monotonic()
-        try:
-            self._store.prune(now - self._settings.history)
-        except StoreError as error:
-            self._telemetry.trouble("store.failed", error=str(error))
-
-    def _act(self, seen: Sequence[Seen], intents: Sequence[Intent]) -> list[Settlement]:
+    def _act(self, seen: Sequence[Seen], intents: Sequence[Intent], lost: str) -> list[Settlement]:
         regions = {one.key: one.region for one in seen}
         began = self._clock.monotonic()
         settlements = []
         for intent in intents:
-            late = self._clock.monotonic() - began > self._settings.acting
-            if self._stopping() or late:
-                why = (
-                    "the watcher is stopping"
-                    if self._stopping()
-                    else "no time left in this cycle, the next decides anew"
-                )
-                settlements.append(Settlement(intent, Outcome.CANCELLED, self._clock.now(), why))
-                continue
-            hand = regions[intent.action.table].ports.hands[intent.action.mode]
-            outcome, detail = hand.carry_out(intent.action)
+            objection = STORE_LOST if lost else STOPPING if self._stopping() else ""
+            if not objection and self._clock.monotonic() - began > self._settings.acting:
+                objection = NO_TIME
+            hands = regions[intent.action.table].ports.hands
+            if objection:
+                outcome, detail = Outcome.CANCELLED, objection
+            else:
+                outcome, detail = self._carry_out(hands, intent)
             settlements.append(Settlement(intent, outcome, self._clock.now(), detail))
         return settlements
 
-    def _settle(self, settlements: Sequence[Settlement]) -> None:
-        """Absorb the answers into the states and close the intents; the unanswered stay open for reconciliation."""
-        for settlement in settlements:
-            key = settlement.intent.action.table
-            if key in self._states:
-                self._states[key] = absorb(self._states[key], settlement)
-        answered = [s for s in settlements if s.outcome not in (Outcome.UNKNOWN, Outcome.PENDING)]
-        closed = {s.intent.id for s in answered}
-        waiting = {intent.id: intent for intent in self._open if intent.id not in closed}
-        waiting.update({s.intent.id: s.intent for s in settlements if s.outcome is Outcome.UNKNOWN})
-        self._open = list(waiting.values())
-        if not answered:
-            return
-        touched = {s.intent.action.table for s in answered} & self._states.keys()
+    def _carry_out(self, hands: Mapping[Mode, Hand], intent: Intent) -> tuple[Outcome, str]:
+        hand = hands.get(intent.action.mode)
+        if hand is None:
+            return Outcome.CANCELLED, f"nothing is ever changed in {intent.action.mode} mode"
         try:
-            self._store.settle(answered, {key: self._states[key] for key in touched})
+            return hand.carry_out(intent.action)
+        except Exception as error:  # noqa: BLE001 - whatever broke, the call may have gone out: DescribeTable will tell
+            detail = f"the call failed, which is a bug in the watcher: {error!r}"
+            where = intent.action.table
+            self._telemetry.trouble("action.failed", table=where.name, region=where.region, sentence=detail)
+            return Outcome.UNKNOWN, detail
+
+    def _settle(self, settlements: Iterable[Settlement]) -> None:
+        """Absorb the answers into the states and close the intents; the unanswered stay open for reconciliation."""
+        waiting = {intent.id: intent for intent in self._open}
+        for settlement in settlements:
+            recorded = settlement.intent.id in waiting
+            answered = settlement.outcome not in (Outcome.UNKNOWN, Outcome.PENDING)
+            key = settlement.intent.action.table
+            if recorded and key in self._states:
+                self._states[key] = absorb(self._states[key], settlement)
+            if recorded and answered:
+                del waiting[settlement.intent.id]
+                self._unsettled.append(settlement)
+        self._open = list(waiting.values())
+        if not self._unsettled:
+            return
+        touched = {s.intent.action.table for s in self._unsettled} & self._states.keys()
+        try:
+            self._store.settle(self._unsettled, {key: self._states[key] for key in touched})
         except StoreError as error:
-            # The change is made and the state knows it; the intent stays open in the store and is reconciled from
-            # DescribeTable by the next life of the watcher.
-            self._telemetry.trouble("store.failed", error=str(error))
+            # The change is made and the state knows it; the store is told in the next pass, or the next life of the
+            # watcher reconciles the intent from DescribeTable.
+            self._telemetry.trouble("store.failed", sentence=str(error))
+            return
+        self._unsettled = []
+
+    def _tidy(self, now: float, gone: Sequence[TableKey]) -> None:
+        """Forget deleted tables, after their last alert is recorded; and what is older than the history kept."""
+        for key in gone:
+            if self._try(partial(self._store.forget, key)):
+                del self._states[key]
+        for region in self._regions:
+            names = {key.name for key in gone if key.region == region.ports.region}
+            if names:
+                region.discovered_at = None
+                region.read_at = {name: at for name, at in region.read_at.items() if name not in names}
+        if self._pruned_at is None or self._clock.monotonic() - self._pruned_at >= PRUNING:
+            self._pruned_at = self._clock.monotonic()
+            self._try(partial(self._store.prune, now - self._settings.history))
+
+    def _try(self, write: Callable[[], None]) -> bool:
+        try:
+            write()
+        except StoreError as error:
+            self._telemetry.trouble("store.failed", sentence=str(error))
+            return False
+        return True
+
+    def _reports(self, this: Round, settlements: Sequence[Settlement]) -> list[TableReport]:
+        reports = [
+            replace(one.report, settlements=[s for s in settlements if s.intent.action.table == one.key])
+            for one in this.seen
+        ]
+        known = {(key.region, key.name): key for key in self._states}
+        failures = dict(this.broken)
+        for region, sighting in this.sightings:
+            where = region.ports.region
+            for name, error in sighting.failures.items():
+                failures[known.get((where, name), TableKey("", where, name))] = error
+        for key, error in sorted(failures.items()):
+            policy = self._policies(key.name)
+            reports.append(TableReport(key, policy.mode if policy else Mode.OBSERVE, None, None, error=error))
+        return reports
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
@@ -306,23 +385,6 @@ class Cycle:
         self._phases[name] = process_seconds() - began
 
 
-def sightings_of(sightings: Sequence[tuple[Region, Sighting]]) -> dict[str, Sighting]:
-    """Sightings by Region name."""
-    return {region.ports.region: sighting for region, sighting in sightings}
-
-
-def _reports(
-    seen: Sequence[Seen],
-    sightings: Sequence[tuple[Region, Sighting]],
-    settlements: Sequence[Settlement],
-    policies: Policies,
-) -> list[TableReport]:
-    reports = [
-        replace(one.report, settlements=[s for s in settlements if s.intent.action.table == one.key]) for one in seen
-    ]
-    for region, sighting in sightings:
-        for name, error in sorted(sighting.failures.items()):
-            policy = policies(name)
-            mode = policy.mode if policy else Mode.OBSERVE
-            reports.append(TableReport(TableKey("", region.ports.region, name), mode, None, None, error=error))
-    return reports
+def _is_read(observation: TableObservation) -> bool:
+    """Whether CloudWatch told all of the table's consumption that it knows."""
+    return all(answer.complete for query, answer in observation.answers.items() if query.metric is Metric.CONSUMED)

@@ -76,7 +76,7 @@ class Watcher:
         with ExitStack() as stack:
             self.store: Store = SqliteStore(config.state.path)
             stack.callback(self.store.close)
-            self._clients = AwsClients(_aws_settings(config, settings), on_call=self.metrics.aws_call)
+            self._clients = AwsClients(aws_settings(config, settings), on_call=self.metrics.aws_call)
             stack.callback(self._clients.close)
             self.cycle = self._cycle()
             self.hub.remember(self.store.history(limit=REMEMBERED))
@@ -260,7 +260,7 @@ def cycle_settings(config: Config) -> CycleSettings:
     )
 
 
-def _aws_settings(config: Config, settings: Settings) -> AwsSettings:
+def aws_settings(config: Config, settings: Settings) -> AwsSettings:
     aws = config.aws
     return AwsSettings(
         endpoint_url=aws.endpoint_url or "",

@@ -42,23 +42,27 @@ LATENCY = (Metric.LATENCY_AVERAGE, Metric.LATENCY_P99)
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """One Region in one cycle. observations by table name; missing: tables that DescribeTable no longer knows;
-    failures: why a table could not be seen; error: why the Region could not, or ""."""
+    failures: why a table could not be seen; error: why the Region could not, or "". troubles: what else went wrong, a
+    sentence by the event's name."""
 
     observations: Mapping[str, TableObservation] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
     failures: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
+    troubles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """How to look this time. sweep: ask everything. window: seconds of trailing minutes to re-read."""
+    """How to look this time. sweep: ask everything. window: seconds of trailing minutes to re-read. strange: tables
+    not read for longer than that (met for the first time, or after an outage), read back as far as the series go."""
 
     now: float
     window: float
     sweep: bool
     latency: bool
     workers: int
+    strange: frozenset[str] = frozenset()
 
 
 def observe(
@@ -72,23 +76,24 @@ def observe(
     descriptions, missing, failures = _describe_all(ports, names, glance.workers)
     if not descriptions:
         return Sighting(missing=missing, failures=failures, error=_all_failed(names, failures))
-    scaling = _scaling(ports, descriptions)
-    try:
-        answers = _ask(ports, descriptions, states, operations, glance)
-    except AwsError as error:
-        return Sighting(missing=missing, failures=failures, error=str(error))
-    hot_keys = _hot_keys(ports, descriptions, answers, glance)
+    troubles: dict[str, str] = {}
+    scaling = _scaling(ports, descriptions, troubles)
+    answers, unread = _ask(ports, descriptions, states, operations, glance, troubles)
+    if not answers:
+        return Sighting(missing=missing, failures=failures, error=next(iter(unread.values())), troubles=troubles)
+    hot_keys = _hot_keys(ports, answers, glance)
     observations = {
         name: TableObservation(
-            description=description,
+            description=descriptions[name],
             described_at=glance.now,
-            answers=answers.get(name, {}),
+            answers=answers[name],
             scaling=None if scaling is None else scaling.get(name, {}),
             hot_keys=hot_keys.get(name, {}),
         )
-        for name, description in descriptions.items()
+        for name in descriptions
+        if name in answers
     }
-    return Sighting(observations, missing, failures)
+    return Sighting(observations, missing, {**failures, **unread}, troubles=troubles)
 
 
 def _all_failed(names: Sequence[str], failures: Mapping[str, str]) -> str:
@@ -128,12 +133,13 @@ def _describe(ports: RegionPorts, name: str) -> TableDescription | AwsError:
 
 
 def _scaling(
-    ports: RegionPorts, descriptions: Mapping[str, TableDescription]
+    ports: RegionPorts, descriptions: Mapping[str, TableDescription], troubles: dict[str, str]
 ) -> Mapping[str, Mapping[Dimension, ScalableTarget]] | None:
     """None when it cannot be read: then nobody knows whose the capacity is, and nothing is changed."""
     try:
         return ports.scaling.targets(list(descriptions))
-    except AwsError:
+    except AwsError as error:
+        troubles["scaling.unreadable"] = str(error)
         return None
 
 
@@ -143,33 +149,36 @@ def _ask(
     states: Mapping[str, TableState],
     operations: Mapping[str, frozenset[str]],
     glance: Glance,
-) -> dict[str, dict[Query, Answer]]:
-    answers: dict[str, dict[Query, Answer]] = {name: {} for name in descriptions}
+    troubles: dict[str, str],
+) -> tuple[dict[str, dict[Query, Answer]], dict[str, str]]:
+    """(answers, why there are none) by table. Consumption and throttles must be answered; causes and latency are
+    second questions, and a table is seen without them."""
+    answers: dict[str, dict[Query, Answer]] = {}
+    unread: dict[str, str] = {}
 
     def ask(queries: Sequence[Query], window: float) -> None:
         if not queries:
             return
         end = glance.now - glance.now % MINUTE
         for query, answer in ports.metrics.read(queries, end - window, end).items():
-            answers[query.table][query] = answer
+            answers.setdefault(query.table, {})[query] = answer
 
-    # A table met for the first time (or after a restart) is read back as far as the series go, for the same price.
-    strange = [name for name in descriptions if not _has_series(states.get(name))]
-    known = [name for name in descriptions if name not in set(strange)]
-    sweeping = glance.sweep and glance.latency
-    for group, window in ((known, glance.window), (strange, SERIES_SECONDS)):
-        ask(dimension_queries({n: descriptions[n] for n in group}, EVERY_MINUTE), window)
-        curious = [
-            n for n in group if glance.sweep or window > glance.window or _is_troubled(answers[n], states.get(n))
-        ]
-        ask(dimension_queries({n: descriptions[n] for n in curious}, ON_TROUBLE), window)
-        slow_ones = [n for n in group if sweeping or window > glance.window]
-        ask(latency_queries(slow_ones, operations) if glance.latency else [], window)
-    return answers
-
-
-def _has_series(state: TableState | None) -> bool:
-    return state is not None and any(known.consumed.points for known in state.dimensions.values())
+    strange = [name for name in descriptions if name in glance.strange]
+    known = [name for name in descriptions if name not in glance.strange]
+    # Three hours of a metric cost what one minute of it does.
+    for group, everything, window in ((known, glance.sweep, glance.window), (strange, True, SERIES_SECONDS)):
+        try:
+            ask(dimension_queries({n: descriptions[n] for n in group}, EVERY_MINUTE), window)
+        except AwsError as error:
+            unread.update(dict.fromkeys(group, str(error)))
+            continue
+        curious = [n for n in group if everything or _is_troubled(answers[n], states.get(n))]
+        try:
+            ask(dimension_queries({n: descriptions[n] for n in curious}, ON_TROUBLE), window)
+            ask(latency_queries(group if everything and glance.latency else [], operations), window)
+        except AwsError as error:
+            troubles["cloudwatch.partial"] = str(error)
+    return answers, unread
 
 
 def _is_troubled(answers: Mapping[Query, Answer], state: TableState | None) -> bool:
@@ -204,20 +213,21 @@ def latency_queries(names: Sequence[str], operations: Mapping[str, frozenset[str
 
 def _hot_keys(
     ports: RegionPorts,
-    descriptions: Mapping[str, TableDescription],
     answers: Mapping[str, Mapping[Query, Answer]],
     glance: Glance,
 ) -> dict[str, dict[str, HotKeyReport]]:
     """Contributor Insights of the tables and indexes that a key range throttled in the window, and of no other."""
+    start = glance.now - glance.window
     heated = sorted(
         {
             (name, query.dimension.index)
-            for name in descriptions
+            for name in answers
             for query, answer in answers[name].items()
-            if CAUSE_METRICS.get(query.metric) is Cause.KEY_RANGE and query.dimension and any(answer.points.values())
+            if CAUSE_METRICS.get(query.metric) is Cause.KEY_RANGE
+            and query.dimension
+            and any(value for minute, value in answer.points.items() if minute >= start)
         }
     )
-    start = glance.now - glance.window
 
     def report(where: tuple[str, str]) -> HotKeyReport:
         return ports.hot_keys.report(where[0], where[1], start, glance.now)

@@ -30,8 +30,8 @@ class Delivery:
 
 
 @dataclass(slots=True)
-class Round:
-    """A round as it goes. handled: messages it has dealt with, each once. silent: topics that did not answer in it,
+class Trip:
+    """A round of deliveries as it goes. handled: messages it has dealt with, each once. silent: topics that did not answer in it,
     with their error, so that a dead topic costs one timeout and not one for each message."""
 
     now: float
@@ -81,7 +81,7 @@ class Post:
     def deliver(self, now: float, settlements: Sequence[Settlement]) -> Delivery:
         """Try everything that is due, each message once."""
         self._remember(settlements)
-        trip = Round(now)
+        trip = Trip(now)
         waiting: int | None = None
         try:
             self._deliver_due(trip)
@@ -100,7 +100,7 @@ class Post:
         for oldest in list(self._outcomes)[: max(0, len(self._outcomes) - OUTCOMES_KEPT)]:
             del self._outcomes[oldest]
 
-    def _deliver_due(self, trip: Round) -> None:
+    def _deliver_due(self, trip: Trip) -> None:
         # A delivered message may make the next one of its incident due.
         while len(trip.handled) < BATCH:
             due = [one for one in self._store.outbox(trip.now, BATCH) if _key(one) not in trip.handled]
@@ -110,7 +110,7 @@ class Post:
                 trip.handled.add(_key(outgoing))
                 self._deliver_stored(trip, outgoing)
 
-    def _deliver_stored(self, trip: Round, outgoing: Outgoing) -> None:
+    def _deliver_stored(self, trip: Trip, outgoing: Outgoing) -> None:
         error = None if _key(outgoing) in self._unmarked else self._publish(trip, outgoing)
         try:
             if error is None:
@@ -127,7 +127,7 @@ class Post:
         except StoreError as lost:
             self._lost(lost)
 
-    def _deliver_unstored(self, trip: Round) -> None:
+    def _deliver_unstored(self, trip: Trip) -> None:
         blocked = set(self._stuck)
         for outgoing in list(self._unstored):
             if _thread(outgoing) in blocked:
@@ -143,7 +143,7 @@ class Post:
             if error is not None:
                 self._count_failure(trip, outgoing, error, dead=not error.retryable)
 
-    def _publish(self, trip: Round, outgoing: Outgoing) -> DeliveryError | None:
+    def _publish(self, trip: Trip, outgoing: Outgoing) -> DeliveryError | None:
         if outgoing.topic_arn in trip.silent:
             return trip.silent[outgoing.topic_arn]
         try:
@@ -171,7 +171,7 @@ class Post:
             return None
         return now + min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(outgoing.attempts, 10))
 
-    def _count_failure(self, trip: Round, outgoing: Outgoing, error: DeliveryError, *, dead: bool) -> None:
+    def _count_failure(self, trip: Trip, outgoing: Outgoing, error: DeliveryError, *, dead: bool) -> None:
         trip.failed += 1
         trip.dead += dead
         self._telemetry.trouble(

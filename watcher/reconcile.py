@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from watcher.core.model import Intent, Lever, Settlement, TableObservation
-from watcher.core.reasons import Outcome
+from watcher.core.model import Dimension, Intent, Lever, Settlement, Status, TableObservation
+from watcher.core.reasons import Mode, Outcome
 from watcher.core.result import StepResult
 from watcher.observe import Sighting
 
 
 def reconcile(now: float, intent: Intent, sightings: Mapping[str, Sighting]) -> Settlement | None:
     """The settlement of an open intent, or None while it cannot be told (not seen, or still being updated)."""
+    if intent.action.mode is not Mode.ACT:
+        # An advice was given when it was recorded; there is nothing in the world to compare it with.
+        return Settlement(intent, Outcome.ADVISED, now)
     sighting = sightings.get(intent.action.table.region)
     if sighting is None:
         return Settlement(intent, Outcome.SUPERSEDED, now, "its Region is no longer watched")
@@ -20,31 +23,41 @@ def reconcile(now: float, intent: Intent, sightings: Mapping[str, Sighting]) -> 
     if name in sighting.missing:
         return Settlement(intent, Outcome.GONE, now, "the table does not exist any more")
     observation = sighting.observations.get(name)
-    if observation is None:
+    if observation is None or (intent.action.lever is Lever.FLOOR and observation.scaling is None):
         return None
-    current = _current(intent, observation)
-    if current is None:
-        return None
+    current = [_current(change.dimension, intent.action.lever, observation) for change in intent.action.changes]
     wanted = [change.after for change in intent.action.changes]
     if current == wanted:
         return Settlement(intent, Outcome.APPLIED, now, "found in force after the answer had been lost")
+    if _is_partly_in_force(intent, observation, current):
+        return Settlement(intent, Outcome.APPLIED, now, "found coming into force after the answer had been lost")
     if not observation.description.is_settled:
         return None
-    return Settlement(intent, Outcome.SUPERSEDED, now, f"not in force: the values are {current}, not {wanted}")
+    shown = ", ".join("none" if value is None else str(value) for value in current)
+    asked = ", ".join(str(value) for value in wanted)
+    return Settlement(intent, Outcome.SUPERSEDED, now, f"not in force: {shown} where {asked} was asked for")
 
 
-def _current(intent: Intent, observation: TableObservation) -> list[int] | None:
-    """What the changed dimensions show now; None when it could not be read."""
-    if intent.action.lever is Lever.CAPACITY:
-        parts = observation.description.throughputs
-        return [
-            parts[c.dimension.index].units[c.dimension.kind]
-            for c in intent.action.changes
-            if c.dimension.index in parts
-        ]
-    if observation.scaling is None:
-        return None
-    return [observation.scaling[c.dimension].min for c in intent.action.changes if c.dimension in observation.scaling]
+def _current(dimension: Dimension, lever: Lever, observation: TableObservation) -> int | None:
+    """What a changed dimension shows now; None when it, or its scaling target, is gone."""
+    if lever is Lever.FLOOR:
+        target = (observation.scaling or {}).get(dimension)
+        return None if target is None else target.min
+    part = observation.description.throughputs.get(dimension.index)
+    return None if part is None else part.units[dimension.kind]
+
+
+def _is_partly_in_force(intent: Intent, observation: TableObservation, current: Sequence[int | None]) -> bool:
+    """Whether some parts show what was asked for and all others are on their way: a table and its indexes do not
+    become ACTIVE together, and a part that shows our value was not changed by another hand."""
+    if intent.action.lever is not Lever.CAPACITY:
+        return False
+    parts = observation.description.throughputs
+    pairs = list(zip(intent.action.changes, current, strict=True))
+    late = [change for change, value in pairs if value != change.after]
+    return len(late) < len(pairs) and all(
+        change.dimension.index in parts and parts[change.dimension.index].status is Status.UPDATING for change in late
+    )
 
 
 class HasResult(Protocol):

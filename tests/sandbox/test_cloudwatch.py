@@ -19,7 +19,7 @@ from watcher.sandbox import Sandbox
 BY_DAY = {"TableName": "busy", "GlobalSecondaryIndexName": "by-day"}
 
 
-def query(  # noqa: PLR0917 - reads like the row of a table
+def query(
     name: str,
     dimensions: dict[str, str],
     stat: str = "Sum",

@@ -230,12 +230,12 @@ def test_twenty_five_contributors_and_a_whole_day_are_fine(wire: Wire, sampled: 
 
 def test_a_rule_with_sort_key_has_two_key_parts(clock: SimulatedClock) -> None:
     spec = TableSpec("pair", read=10, write=10, has_sort_key=True, indexes=(IndexSpec("flat", read=1, write=1),))
-    with Sandbox(clock, stories=(Story(spec, insights={"": FULL, "flat": FULL}),)) as sandbox:
-        with clients_of(sandbox) as clients:
-            wire = Wire(clients)
-            clock.advance(SWITCHING)
-            assert codes(describe(wire, "pair")) == ["PKC", "PKT", "SKC", "SKT"]
-            assert codes(describe(wire, "pair", "flat")) == ["PKC", "PKT"]
-            rules = describe(wire, "pair")["ContributorInsightsRuleList"]
-            rule = next(name for name in rules if "-SKT-" in name)
-            assert report(wire, rule)["KeyLabels"] == ["PartitionKey", "SortKey"]
+    story = Story(spec, insights={"": FULL, "flat": FULL})
+    with Sandbox(clock, stories=(story,)) as sandbox, clients_of(sandbox) as clients:
+        wire = Wire(clients)
+        clock.advance(SWITCHING)
+        assert codes(describe(wire, "pair")) == ["PKC", "PKT", "SKC", "SKT"]
+        assert codes(describe(wire, "pair", "flat")) == ["PKC", "PKT"]
+        rules = describe(wire, "pair")["ContributorInsightsRuleList"]
+        rule = next(name for name in rules if "-SKT-" in name)
+        assert report(wire, rule)["KeyLabels"] == ["PartitionKey", "SortKey"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.sandbox.conftest import OPENED, clients_of
@@ -122,7 +124,7 @@ def test_the_stories_go_on_for_hours() -> None:
     plant = run(8 * 60)
     for table in ("orders", "sessions", "catalog", "events"):
         minutes = sorted(throttled(plant, table, TABLE_WRITE))
-        begun = [b for a, b in zip(minutes, minutes[1:], strict=False) if b - a > 10]
+        begun = [b for a, b in pairwise(minutes) if b - a > 10]
         assert len(begun) >= 3, f"{table} tells its story again"
 
 

@@ -163,6 +163,25 @@ def test_a_lost_store_is_told_as_such_and_takes_readiness_with_it(bench: Bench) 
     assert bench.health.ready().ok
 
 
+def test_a_store_lost_without_a_named_cause_is_lost_all_the_same(bench: Bench) -> None:
+    lost = bench.cycle(examples.cycle(acting=False))
+    assert [line["sentence"] for line in lost] == ["The state store is lost, so nothing is changed until it is back."]
+    assert bench.cycle(examples.cycle(acting=False)) == []
+    assert events(bench.cycle(examples.cycle())) == [("store.available", "info")]
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        pytest.param("store.failed", "The state store failed: disk full", id="an event with words"),
+        pytest.param("other.trouble", "other.trouble: disk full", id="an event without words of its own"),
+    ],
+)
+def test_trouble_with_a_bare_error_gets_a_sentence(bench: Bench, event: str, sentence: str) -> None:
+    [line] = bench.trouble(event, error="disk full")
+    assert (line["sentence"], line["error"]) == (sentence, "disk full")
+
+
 def test_a_repeated_table_error_is_logged_once_until_it_changes_or_clears(bench: Bench) -> None:
     bench.cycle(examples.cycle(examples.table_report()))
     assert events(bench.cycle(examples.cycle(examples.unseen(error="timed out")))) == [("table.unreadable", "warning")]

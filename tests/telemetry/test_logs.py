@@ -105,9 +105,9 @@ def test_format(form: str, terminal: bool, is_json: bool) -> None:  # noqa: FBT0
         pytest.param(
             "info",
             Event.INCIDENT_RESOLVED,
-            {"table": "orders", "sentence": "Calm again."},
+            {"table": "orders", "severity": "critical", "sentence": "Calm again."},
             "03:04:05  orders                INCIDENT RESOLVED: Calm again.",
-            id="a resolved incident says so",
+            id="a resolved incident says so and is critical no more",
         ),
         pytest.param(
             "info",

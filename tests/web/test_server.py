@@ -7,7 +7,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -77,6 +77,20 @@ def test_each_route_answers_get_and_head_alike(scene: Scene, server: WebServer, 
     assert {k: v for k, v in head_headers.items() if k not in volatile} == {
         k: v for k, v in headers.items() if k not in volatile
     }
+
+
+def test_the_application_itself_writes_no_body_to_head(scene: Scene) -> None:
+    # Over a socket a client ignores what follows the headers, and takes it for the next answer's start at worst.
+    said: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> Callable[[bytes], object]:
+        said.append((status, headers))
+        return said.append  # type: ignore[return-value]  # the old write callable of WSGI, unused here
+
+    body = make_app(scene.sources())({"REQUEST_METHOD": "HEAD", "PATH_INFO": "/"}, start_response)
+    assert list(body) == []
+    assert said[0][0] == "200 OK"
+    assert int(dict(said[0][1])["Content-Length"]) > 1000
 
 
 def test_a_head_leaves_the_connection_usable(scene: Scene, server: WebServer) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from watcher.core.diagnose import View
+from watcher.core.diagnose import THROTTLING, View
 from watcher.core.model import Decision, Dimension, HotKeyReport, Kind
 from watcher.core.reasons import Cause, IncidentState, Mode, Reason
 from watcher.core.series import MINUTE
 from watcher.core.state import Incident, Normal
-from watcher.core.words import count, duration, milliseconds, percent, rate, units
+from watcher.core.words import capitalised, count, duration, milliseconds, percent, rate, units
 
 if TYPE_CHECKING:
     from watcher.core.alerting import Briefing
@@ -20,7 +20,7 @@ CAUSE_WORDS = {
     Cause.PROVISIONED: "too little capacity",
     Cause.KEY_RANGE: "one key range is too hot",
     Cause.ACCOUNT_LIMIT: "account or table quota reached",
-    Cause.ON_DEMAND_CAP: "the table's own on-demand maximum",
+    Cause.ON_DEMAND_CAP: "the owner's on-demand maximum",
     Cause.INDEX_BACK_PRESSURE: "a starving index holds the table back",
     Cause.UNCLASSIFIED: "throttled below capacity, cause not given by AWS",
     Cause.SLOW: "slow, not throttled",
@@ -40,9 +40,12 @@ TODO = {
 }
 
 
+UNDER_WAY = frozenset({Reason.HOLD_SETTLING, Reason.HOLD_BUSY, Reason.HOLD_PENDING})
 CURED_BY_CAPACITY = frozenset({Cause.PROVISIONED, Cause.INDEX_BACK_PRESSURE})
 # A key with less than this part of the hottest one's throttles is along for the ride.
 NOTABLE = 0.1
+# Of a long name, this much stays in a subject, so that tables can still be told apart.
+SHORTEST_NAME = 24
 
 
 # What a person can do about a hold, the most telling reason first.
@@ -54,13 +57,19 @@ HELD_TODO = {
     Reason.HOLD_GLOBAL_TABLE: "Change the capacity of this global table by hand, for all its Regions.",
     Reason.HOLD_UNBOUNDED: "Give this dimension bounds in the config, or raise it by hand.",
     Reason.HOLD_OBSERVE_ONLY: 'Raise it by hand, or set mode = "advise" or "act" for this table.',
-    Reason.HOLD_REFUSED: "See AWS's refusal, above; a permission or a quota is missing.",
+    Reason.HOLD_REFUSED: "Mend what AWS's refusal, above, names: a permission or a quota.",
+    Reason.HOLD_RATE_LIMIT: "Raise it by hand, and find out why its capacity changes so often.",
+    Reason.HOLD_ERROR: "Raise it by hand, and report this error of the watcher.",
     Reason.HOLD_SETTLING: "Nothing for now: the last change is not yet visible in CloudWatch.",
+    Reason.HOLD_BUSY: "Nothing for now: the next change follows once the one under way is finished.",
+    Reason.HOLD_PENDING: "Nothing for now: the next change follows once the last one is accounted for.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
+    """subject: without the table's name, which :func:`headed` puts before it."""
+
     subject: str
     sentence: str
     facts: tuple[tuple[str, str], ...]
@@ -70,6 +79,13 @@ class Text:
 
 def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
+
+
+def headed(name: str, subject: str, limit: int) -> str:
+    """``name: subject`` in ``limit`` characters. A name may have 255: it gives way first, since every message carries
+    it in full below, but what is wrong must be read at a glance."""
+    room = max(SHORTEST_NAME, limit - len(subject) - len(": "))
+    return shortened(f"{shortened(name, room)}: {subject}", limit)
 
 
 def compose(incident: Incident, state: IncidentState, briefing: Briefing) -> Text:
@@ -82,10 +98,10 @@ def compose(incident: Incident, state: IncidentState, briefing: Briefing) -> Tex
     sentence = story(name, incident.cause, worst, briefing.diagnosis.slow, briefing.now)
     what = _symptom(incident.cause, worst)
     return Text(
-        subject=f"{name}: {what}, {CAUSE_WORDS[incident.cause]}{_headline(incident.cause, concerned)}",
+        subject=f"{what}{CAUSE_WORDS[incident.cause]}{_headline(incident.cause, concerned)}",
         sentence=sentence,
         facts=_facts(incident, briefing, worst),
-        done=" ".join(f"{decision.dimension.noun.capitalize()}: {decision.sentence}." for decision in concerned),
+        done=_done(concerned),
         todo=_todo(incident, briefing, concerned, worst),
     )
 
@@ -100,13 +116,13 @@ def story(name: str, cause: Cause, worst: View | None, slow: tuple[str, Normal] 
         )
     if cause is Cause.BLIND:
         if worst is None or worst.newest is None:
-            return f"{name}: CloudWatch has published no consumption yet, so nothing can be said."
+            return f"{name}: CloudWatch has published no consumption, so nothing can be said."
         age = duration(now - worst.newest - MINUTE)
         return f"{name} cannot be seen: the newest CloudWatch point is {age} old."
     if cause is Cause.NONE or worst is None:
         return f"{name} is well."
-    noun = worst.dimension.noun
-    what = f"{noun.capitalize()} of {name}" if worst.dimension.is_table else f"{noun.capitalize()} (table {name})"
+    noun = capitalised(worst.dimension.noun)
+    what = f"{noun} of {name}" if worst.dimension.is_table else f"{noun} (table {name})"
     events = f"{count(worst.events, 'event')} in {len(worst.recent)} min, {percent(worst.share)} of requests"
     return f"{what} are throttled ({events}): {_because(cause, worst)}."
 
@@ -117,21 +133,33 @@ def _because(cause: Cause, worst: View) -> str:
     if cause is Cause.PROVISIONED:
         return f"demand {rate(demand)} against {units(worst.provisioned)} provisioned"
     if cause is Cause.KEY_RANGE:
-        ceiling = "3,000 reads/s" if worst.dimension.kind is Kind.READ else "1,000 writes/s"
-        return f"one key range is above a partition's {ceiling}, which no capacity lifts"
+        ceiling = "3,000 read units/s" if worst.dimension.kind is Kind.READ else "1,000 write units/s"
+        return f"one key range is above a partition's {ceiling}, which more capacity cannot lift"
     if cause is Cause.INDEX_BACK_PRESSURE:
         return "an index cannot take its share of the writes, so DynamoDB refuses them at the table"
     if cause is Cause.ON_DEMAND_CAP:
-        return f"traffic of {rate(consumed)} reaches the maximum set on the on-demand table"
+        what = "table" if worst.dimension.is_table else "index"
+        return f"traffic of {rate(consumed)} reaches the maximum its owner set on the on-demand {what}"
     if cause is Cause.ACCOUNT_LIMIT:
         return f"an account or table quota is reached at {rate(consumed)}"
     return f"consumption peaks at {rate(consumed)} on {units(worst.provisioned)} provisioned, and AWS gives no cause"
 
 
 def _symptom(cause: Cause, worst: View | None) -> str:
-    if cause in (Cause.SLOW, Cause.BLIND) or worst is None:
-        return {Cause.SLOW: "latency", Cause.BLIND: "no data"}.get(cause, "trouble")
-    return f"{worst.dimension.noun} throttled"
+    if cause not in THROTTLING or worst is None:
+        return ""
+    dimension = worst.dimension
+    return f"{replace(dimension, index=shortened(dimension.index, SHORTEST_NAME)).noun} throttled, "
+
+
+def _done(concerned: Sequence[Decision]) -> str:
+    """What was done, or that nothing was: an advice must not read like a deed."""
+    told = " ".join(f"{capitalised(decision.dimension.noun)}: {decision.sentence}." for decision in concerned)
+    changes = [decision for decision in concerned if decision.is_change]
+    if changes and changes[0].mode is Mode.ACT:
+        return told
+    nothing = "Nothing, this is advice only." if changes else "Nothing."
+    return f"{nothing} {told}".strip()
 
 
 def _concerned(worst: View | None, decisions: Sequence[Decision]) -> list[Decision]:
@@ -143,9 +171,13 @@ def _concerned(worst: View | None, decisions: Sequence[Decision]) -> list[Decisi
 def _headline(cause: Cause, concerned: Sequence[Decision]) -> str:
     changes = [decision for decision in concerned if decision.is_change]
     if not changes:
-        waiting = any(decision.reason is Reason.HOLD_SETTLING for decision in concerned)
-        return "; change under way" if waiting and cause in CURED_BY_CAPACITY else "; not raised"
-    verb = "raising" if changes[0].mode is Mode.ACT else "advice: raise"
+        if cause not in CURED_BY_CAPACITY:
+            return ""
+        waiting = any(decision.reason in UNDER_WAY for decision in concerned)
+        return "; change under way" if waiting else "; not raised"
+    up = changes[0].after > changes[0].before
+    acting, advised = ("raising", "raise") if up else ("lowering", "lower")
+    verb = acting if changes[0].mode is Mode.ACT else f"advice: {advised}"
     return f"; {verb} " + ", ".join(f"{units(change.before)} to {units(change.after)}" for change in changes)
 
 
@@ -214,10 +246,10 @@ def _resolved(incident: Incident, briefing: Briefing) -> Text:
     calm = duration(briefing.policy.incidents.resolve_after)
     cause = CAUSE_WORDS[incident.cause]
     if incident.cause is Cause.BLIND:
-        return Text(f"{name}: resolved, CloudWatch speaks again", f"{name} can be seen again.", (), "", "Nothing.")
+        return Text("resolved, CloudWatch speaks again", f"{name} can be seen again.", (), "", "Nothing.")
     facts = (("throttled in all", count(incident.events, "event")),) if incident.events else ()
     return Text(
-        subject=f"{name}: resolved ({cause})",
+        subject=f"resolved ({cause})",
         sentence=f"{name} is well again: nothing bad for {calm}, after about {lasted} of trouble ({cause}).",
         facts=facts,
         done="",

@@ -53,17 +53,26 @@ def follow(incident: Incident | None, briefing: Briefing) -> tuple[Incident | No
         events=incident.events + briefing.gained,
         last_bad=max(incident.last_bad, trouble.last_bad),
     )
+    peak = _peak(incident, trouble)
     if not _is_worse(incident, trouble, briefing.policy):
-        return replace(grown, peak=max(grown.peak, trouble.impact)), None
+        return replace(grown, peak=peak), None
     worse = replace(
         grown,
         cause=trouble.cause,
         index=trouble.index,
         severity=max(incident.severity, trouble.severity, key=list(Severity).index),
         sequence=incident.sequence + 1,
-        peak=max(incident.peak, trouble.impact),
+        peak=peak,
     )
     return worse, _message(worse, IncidentState.WORSENED, briefing)
+
+
+def _peak(incident: Incident, trouble: Trouble) -> float:
+    """The worst impact so far, in the incident's unit: a share of requests is no multiple of a latency."""
+    if (incident.cause in THROTTLING) == (trouble.cause in THROTTLING):
+        return max(incident.peak, trouble.impact)
+    worse = SEVERITY_ORDER.index(trouble.cause) < SEVERITY_ORDER.index(incident.cause)
+    return trouble.impact if worse else incident.peak
 
 
 def find_trouble(briefing: Briefing) -> Trouble | None:
@@ -106,9 +115,12 @@ def _is_calm(incident: Incident, briefing: Briefing) -> bool:
     """Fresh minutes, long enough, without the trouble. Silence of CloudWatch is not calm."""
     if briefing.diagnosis.cause is Cause.BLIND:
         return False
-    newest = max((view.newest for view in briefing.diagnosis.views.values() if view.newest is not None), default=None)
+    seen = [view for view in briefing.diagnosis.views.values() if view.newest is not None]
     if incident.cause is Cause.BLIND:
-        return newest is not None
+        return bool(seen)
+    # Judged by where it hurt, as long as that exists, and by the slower of its reads and writes.
+    seen = [view for view in seen if view.dimension.index == incident.index] or seen
+    newest = min((view.newest for view in seen if view.newest is not None), default=None)
     return newest is not None and newest - incident.last_bad >= briefing.policy.incidents.resolve_after
 
 
@@ -145,7 +157,7 @@ def _message(incident: Incident, state: IncidentState, briefing: Briefing) -> Al
         index=incident.index,
         time=briefing.now,
         opened_at=incident.opened_at,
-        subject=advice.shortened(text.subject, SUBJECT_LIMIT),
+        subject=advice.headed(briefing.description.key.name, text.subject, SUBJECT_LIMIT),
         sentence=text.sentence,
         facts=text.facts,
         done=text.done,
@@ -166,7 +178,7 @@ def end_of_table(now: float, key: TableKey, incident: Incident) -> Alert:
         index=incident.index,
         time=now,
         opened_at=incident.opened_at,
-        subject=advice.shortened(f"{key.name}: table deleted, incident closed", SUBJECT_LIMIT),
+        subject=advice.headed(key.name, "table deleted, incident closed", SUBJECT_LIMIT),
         sentence=sentence,
         todo="Nothing.",
     )

@@ -9,6 +9,7 @@ decreases, as one page of the developer guide says, is not established, so it is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from watcher.core.model import Throughput
 
@@ -47,9 +48,11 @@ def budget(now: float, throughput: Throughput) -> Budget:
     """What is left for this table or index at ``now``."""
     last = throughput.last_decrease
     # The counter is of the day of the last decrease; DescribeTable may still show yesterday's.
-    spent = throughput.decreases_today if last is None or last >= midnight(now) else 0
-    idle = float("inf") if last is None else max(0.0, now - last)
+    today = midnight(now - MARGIN)
+    spent = throughput.decreases_today if last is None or last >= today else 0
     left = max(0, FIRST - spent)
-    if left or idle >= HOUR + MARGIN:
-        return Budget(left, idle, 0.0)
-    return Budget(left, idle, min(HOUR + MARGIN - idle, midnight(now) + DAY + MARGIN - now))
+    idle = inf if last is None else max(0.0, now - last)
+    # Spent without an instant to count an hour from: only the new day is certain.
+    hourly = inf if last is None else HOUR + MARGIN - idle
+    wait = 0.0 if left else max(0.0, min(hourly, today + DAY + MARGIN - now))
+    return Budget(left, idle, wait)

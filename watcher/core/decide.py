@@ -70,9 +70,15 @@ class Wish:
 
 def wish(now: float, tuning: Tuning, bounds: Bounds, view: View, state: DimensionState) -> Wish:
     """The unlimited wish for one dimension of a provisioned table. Never raises."""
+    wanted = _by_demand(now, tuning, bounds, view, state)
+    if view.provisioned < bounds.min and wanted.target < bounds.min:
+        sentence = f"{units(view.provisioned)} is below the configured minimum: raise to {units(bounds.min)}"
+        return Wish(view.provisioned, bounds.min, Reason.RAISE_TO_MIN, sentence)
+    return wanted
+
+
+def _by_demand(now: float, tuning: Tuning, bounds: Bounds, view: View, state: DimensionState) -> Wish:
     current = view.provisioned
-    if current < bounds.min:
-        return Wish(current, bounds.min, Reason.RAISE_TO_MIN, f"below the configured minimum: raise to {bounds.min:,}")
     if view.freshness is not Freshness.FRESH:
         return _blind(view)
     evidence, settled = evidence_minutes(tuning, view, state)
@@ -113,6 +119,11 @@ def _facts(view: View, demand: float) -> dict[str, float]:
     }
 
 
+def _utilisation(demand: float, current: int) -> str:
+    # Nothing is provisioned only while a table comes from on-demand billing.
+    return f"demand {rate(demand)} on {units(current)}" + (f" is {percent(demand / current)}" if current else "")
+
+
 def _blind(view: View) -> Wish:
     stale = view.freshness is Freshness.STALE
     reason = Reason.HOLD_STALE if stale else Reason.HOLD_ABSENT
@@ -130,7 +141,7 @@ def _raise(tuning: Tuning, view: View, evidence: tuple[Minute, ...], demand: flo
     elif demand <= tuning.raise_above * current:
         return None
     facts = _facts(view, demand)
-    story = f"demand {rate(demand)} on {units(current)} is {percent(demand / current)}"
+    story = _utilisation(demand, current)
     if starved:
         story += f", {count(starved, 'event')} throttled"
     if not settled and demand <= current:
@@ -191,7 +202,7 @@ def _unless_unsure(tuning: Tuning, view: View, lowered: Wish) -> Wish:
 
 def _steady(bounds: Bounds, view: View, demand: float, facts: dict[str, float]) -> Wish:
     current = view.provisioned
-    used = f"demand {rate(demand)} on {units(current)} is {percent(demand / current if current else 0.0)}"
+    used = _utilisation(demand, current)
     reason = Reason.HOLD_AT_MIN if current == bounds.min else Reason.HOLD_STEADY
     where = ", the configured minimum" if reason is Reason.HOLD_AT_MIN else ""
     return Wish(current, current, reason, f"{used}{where}: right as it is", facts)

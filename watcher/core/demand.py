@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from watcher.core.model import Dimension, Kind
@@ -19,6 +19,7 @@ DEAREST_REQUEST = 800.0
 NEARLY_FULL = 0.9
 # Cause metrics are published apart from the total; only after this long is a difference more than lateness.
 CAUSES_PUBLISHED_AFTER = 240.0
+DUST = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,8 @@ def attribute(
         # Half empty, yet "too little capacity" while an index refuses as much: the index's refusals, seen twice.
         causes[Cause.INDEX_BACK_PRESSURE] = causes.pop(Cause.PROVISIONED)
     rest = throttled_events(state, minute) - sum(causes.values())
-    if rest > 0.001:
-        cause = _explain_rest(now, minute, full=full, starving=starving > 0)
-        if cause is not None:
-            causes[cause] = causes.get(cause, 0.0) + rest
+    for cause, events in _explain_rest(now, minute, rest, full=full, starving=starving):
+        causes[cause] = causes.get(cause, 0.0) + events
     return causes
 
 
@@ -111,13 +110,20 @@ def _index_write_events(dimension: Dimension, states: Mapping[Dimension, Dimensi
     )
 
 
-def _explain_rest(now: float, minute: int, *, full: bool, starving: bool) -> Cause | None:
-    if starving:
-        return Cause.INDEX_BACK_PRESSURE
+def _explain_rest(
+    now: float, minute: int, rest: float, *, full: bool, starving: float
+) -> Iterator[tuple[Cause, float]]:
+    """What AWS did not classify: no more is an index's than the indexes refused, or a lone event of an index would
+    hide that the table itself starves. Half empty, the remainder waits until the causes must have been published."""
+    theirs = min(rest, starving)
+    if theirs > DUST:
+        yield Cause.INDEX_BACK_PRESSURE, theirs
+    if rest - theirs <= DUST:
+        return
     if full:
-        return Cause.PROVISIONED
-    settled = now - (minute + MINUTE) >= CAUSES_PUBLISHED_AFTER
-    return Cause.UNCLASSIFIED if settled else None
+        yield Cause.PROVISIONED, rest - theirs
+    elif now - (minute + MINUTE) >= CAUSES_PUBLISHED_AFTER:
+        yield Cause.UNCLASSIFIED, rest - theirs
 
 
 def known_minutes(series: Series, start: float, end: float) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from watcher.core import latency
-from watcher.core.demand import Minute, known_minutes, minutes, throttled_events
+from watcher.core.demand import Minute, known_minutes, minutes, throttled_events, units_per_request
 from watcher.core.intake import Intake
 from watcher.core.model import Dimension, TableDescription
 from watcher.core.policy import TablePolicy
@@ -34,7 +34,8 @@ class View:
 
     recent: visible minutes of the incident window, oldest first. quiet_peak: largest demand of the quiet window.
     quiet_known: how many of its minutes are known. long_peak: largest consumption of the kept series.
-    throttled: events by cause in the window. share: part of the window's requests that was throttled.
+    throttled: events by cause in the window. share: part of the window's requests that was throttled, each weighed as
+    the units it costs.
     last_throttle: start of the newest minute with a throttled event.
     """
 
@@ -78,7 +79,7 @@ class Diagnosis:
     def worst(self) -> View | None:
         """The dimension that gives the table its cause: the largest throttled share of those that have it."""
         having = [view for view in self.views.values() if view.cause is self.cause]
-        return max(having, key=lambda view: (view.share, view.events), default=None)
+        return max(having, key=lambda view: (view.share, view.events, view.newest or 0), default=None)
 
 
 def diagnose(
@@ -125,7 +126,7 @@ def _view(
     recent = tuple(minute for minute in seen if minute.start >= end - policy.incidents.window)
     quiet = [minute.demand for minute in seen if minute.start >= quiet_from]
     throttled = _by_cause(recent)
-    events = sum(minute.throttled for minute in recent)
+    refused = sum(minute.throttled * units_per_request(state, minute.start) for minute in recent)
     served = sum(minute.served for minute in recent)
     return View(
         dimension=dimension,
@@ -138,7 +139,7 @@ def _view(
         long_peak=max(state.consumed.points.values(), default=0.0) / MINUTE,
         quiet_known=known_minutes(state.consumed, quiet_from, end),
         throttled=throttled,
-        share=events / (events + served) if events else 0.0,
+        share=refused / (refused + served) if refused else 0.0,
         last_throttle=_last_throttle(now, intake, tuning.throttle_hold),
         cause=_verdict(intake.freshness, throttled),
     )
@@ -160,7 +161,7 @@ def _last_throttle(now: float, intake: Intake, within: float) -> int | None:
 
 
 def _verdict(freshness: Freshness, throttled: Mapping[Cause, float]) -> Cause:
-    if throttled:
-        # The cause of most events names it: a trickle of another kind does not decide what to do.
-        return max(throttled, key=lambda cause: (throttled[cause], -SEVERITY_ORDER.index(cause)))
-    return Cause.NONE if freshness is Freshness.FRESH else Cause.BLIND
+    if freshness is not Freshness.FRESH:
+        return Cause.BLIND  # what throttled before the silence says nothing of now
+    # The cause of most events names it: a trickle of another kind does not decide what to do.
+    return max(throttled, key=lambda cause: (throttled[cause], -SEVERITY_ORDER.index(cause)), default=Cause.NONE)

@@ -37,19 +37,29 @@ class Situation:
     scaling: Mapping[Dimension, ScalableTarget] | None
 
 
+Limiter = Callable[[Situation, Wish], Wish]
+
+
 def limited(situation: Situation, wish: Wish) -> Wish:
     """The wish after every limiter, bounds last. An error in any of them holds, and says so."""
-    chain: Sequence[Callable[[Situation, Wish], Wish]] = (
-        _observe_only,
-        _step_size,
-        _changes_per_hour,
-        _no_bounds_no_act,
-        _not_while_busy,
-        _not_on_global_tables,
-        _not_against_another_hand,
-        _not_after_refusal,
-        _bounds,
+    return _through(
+        (
+            _observe_only,
+            _step_size,
+            _changes_per_hour,
+            _no_bounds_no_act,
+            _not_while_busy,
+            _not_on_global_tables,
+            _not_against_another_hand,
+            _not_after_refusal,
+            _bounds,
+        ),
+        situation,
+        wish,
     )
+
+
+def _through(chain: Sequence[Limiter], situation: Situation, wish: Wish) -> Wish:
     for limiter in chain:
         try:
             wish = limiter(situation, wish)
@@ -71,7 +81,7 @@ def _step_size(situation: Situation, wish: Wish) -> Wish:
     target = min(max(wish.target, lowest), highest)
     if target == wish.target or wish.reason in (Reason.RAISE_TO_MIN, Reason.LOWER_TO_MAX):
         return wish
-    return replace(wish, target=target, sentence=f"{wish.sentence}; in this step to {units(target)}")
+    return replace(wish, target=target, sentence=f"{wish.sentence}; {units(target)} is as far as one step goes")
 
 
 def _changes_per_hour(situation: Situation, wish: Wish) -> Wish:
@@ -96,12 +106,13 @@ def _not_while_busy(situation: Situation, wish: Wish) -> Wish:
     if situation.table.pending:
         return wish.held(Reason.HOLD_PENDING, "an earlier change is not accounted for yet")
     busy = [
-        name or "the table"
+        f"index {name}" if name else "the table"
         for name, part in situation.description.throughputs.items()
         if part.status is not Status.ACTIVE
     ]
     if busy:
-        return wish.held(Reason.HOLD_BUSY, f"{', '.join(sorted(busy))} is being updated")
+        verb = "is" if len(busy) == 1 else "are"
+        return wish.held(Reason.HOLD_BUSY, f"{' and '.join(sorted(busy))} {verb} not active (an update is under way)")
     return wish
 
 
@@ -119,7 +130,7 @@ def _not_against_another_hand(situation: Situation, wish: Wish) -> Wish:
     if situation.scaling is None:
         return wish.held(Reason.HOLD_AUTO_SCALING, "whether Application Auto Scaling holds it could not be read")
     target = situation.scaling.get(situation.dimension)
-    if target is not None and not target.suspended:
+    if target is not None and target.holds:
         how = f"Application Auto Scaling holds it between {target.min:,} and {target.max:,}"
         return wish.held(Reason.HOLD_AUTO_SCALING, how)
     since = situation.table.foreign_at
@@ -134,11 +145,13 @@ def _not_after_refusal(situation: Situation, wish: Wish) -> Wish:
     refusal = situation.table.refusal
     if refusal is None or wish.target == wish.current:
         return wish
+    if wish.is_raise and refusal.outcome is Outcome.BUDGET:
+        return wish  # only decreases have a budget
     patience = REFUSED_RAISE_SECONDS if wish.is_raise else HOUR
     since = situation.now - refusal.at
     if refusal.outcome not in LASTING_REFUSALS or since >= patience:
         return wish
-    return wish.held(Reason.HOLD_REFUSED, f"AWS refused {duration(since)} ago: {refusal.detail}")
+    return wish.held(Reason.HOLD_REFUSED, f"AWS refused the last change {duration(since)} ago: {refusal.detail}")
 
 
 def _bounds(situation: Situation, wish: Wish) -> Wish:
@@ -146,22 +159,32 @@ def _bounds(situation: Situation, wish: Wish) -> Wish:
     target = min(bounds.max, max(bounds.min, wish.target)) if wish.target != wish.current else wish.current
     if target == wish.target:
         return wish
+    maximum = "the configured maximum" if situation.has_bounds else "the most that is advised without bounds"
     if wish.is_raise and target <= wish.current:
-        return wish.held(Reason.HOLD_AT_MAX, f"{units(bounds.max)} is the configured maximum")
+        return wish.held(Reason.HOLD_AT_MAX, f"{units(bounds.max)} is {maximum}")
     if wish.is_lower and target >= wish.current:
         return wish.held(Reason.HOLD_AT_MIN, f"{units(bounds.min)} is the configured minimum")
-    sentence = f"{wish.sentence}; kept to {units(target)}, the configured {'maximum' if wish.is_raise else 'minimum'}"
-    return replace(wish, target=target, sentence=sentence)
+    which = maximum if target < wish.target else "the configured minimum"
+    return replace(wish, target=target, sentence=f"{wish.sentence}; kept to {units(target)}, {which}")
 
 
 def floor_wish(situation: Situation, wish: Wish) -> Wish | None:
     """The floor to set on another scaler's target, as a wish between floors; None where no floor is to be moved.
 
+    It passes the limiters that are about acting at all; a wish that one of them holds comes back as that hold.
     Only in ``auto_scaling = "floor"``. Raised to what the wish needs, within our bounds and the target's maximum; put
     back to what it was when the wish would lower capacity to where the old floor does no harm.
     """
+    wanted = _unlimited_floor(situation, wish)
+    if wanted is None:
+        return None
+    chain = (_observe_only, _changes_per_hour, _not_while_busy, _not_on_global_tables, _not_after_refusal)
+    return _through(chain, situation, wanted)
+
+
+def _unlimited_floor(situation: Situation, wish: Wish) -> Wish | None:
     target = (situation.scaling or {}).get(situation.dimension)
-    if situation.policy.auto_scaling is not AutoScaling.FLOOR or target is None or target.suspended:
+    if situation.policy.auto_scaling is not AutoScaling.FLOOR or target is None or not target.holds:
         return None
     if not situation.has_bounds or situation.description.billing is Billing.ON_DEMAND:
         return None
@@ -183,14 +206,20 @@ def floor_wish(situation: Situation, wish: Wish) -> Wish | None:
 
 
 def planned(
-    now: float, tuning: Tuning, wishes: Mapping[Dimension, Wish], budgets: Mapping[str, Budget]
+    now: float,
+    tuning: Tuning,
+    wishes: Mapping[Dimension, Wish],
+    budgets: Mapping[str, Budget],
+    *,
+    floor_rises: bool = False,
 ) -> dict[Dimension, Wish]:
     """One table's wishes made into what one UpdateTable may carry.
 
     Raises are urgent, so no decrease rides with one: AWS would refuse the whole call if its budget were gone, and a
-    decrease can wait a minute. Decreases of one index (or the table) are one decrease of its budget, for both kinds.
+    decrease can wait a minute; nor does one go before a floor that must rise. Decreases of one index (or the table)
+    are one decrease of its budget, for both kinds.
     """
-    if any(wish.is_raise for wish in wishes.values()):
+    if floor_rises or any(wish.is_raise for wish in wishes.values()):
         why = "another dimension of this table must be raised first"
         return {d: wish.held(Reason.HOLD_RAISE_FIRST, why) if wish.is_lower else wish for d, wish in wishes.items()}
     plan = dict(wishes)
@@ -207,7 +236,7 @@ def _spend(now: float, tuning: Tuning, budget: Budget, lowering: Mapping[Dimensi
         why = f"today's decreases are used up, the next is allowed in {duration(budget.wait)}"
         return {d: wish.held(Reason.HOLD_BUDGET, why) for d, wish in lowering.items()}
     if budget.idle < tuning.lower_hold:
-        why = f"it was lowered {duration(budget.idle)} ago, and one decrease is seen at work before the next"
+        why = f"it was lowered {duration(budget.idle)} ago, and one decrease must be seen at work before the next"
         return {d: wish.held(Reason.HOLD_SETTLING, why) for d, wish in lowering.items()}
     best = max(wish.saving for wish in lowering.values())
     # An hour after the last one, a decrease is to be had anyway; sooner, it costs one of the day's first four.
@@ -217,6 +246,7 @@ def _spend(now: float, tuning: Tuning, budget: Budget, lowering: Mapping[Dimensi
         why = f"{percent(best)} is too small a saving to spend a decrease on ({percent(needed)} is needed now)"
         return {d: wish.held(Reason.HOLD_SMALL_SAVING, why) for d, wish in lowering.items()}
     if not hourly and budget.left <= tuning.reserve and now % DAY < tuning.reserve_until:
-        why = f"the last {budget.left} of today's first four decreases is kept for the evening"
+        which = "one" if budget.left == 1 else f"{budget.left}"
+        why = f"the last {which} of today's first four decreases is kept for the evening"
         return {d: wish.held(Reason.HOLD_BUDGET, why) for d, wish in lowering.items()}
     return dict(lowering)

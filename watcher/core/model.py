@@ -157,6 +157,10 @@ class ScalableTarget:
     max: int
     suspended: bool = False  # scaling in and out both suspended: the target holds nothing
 
+    @property
+    def holds(self) -> bool:
+        return not self.suspended
+
 
 @dataclass(frozen=True, slots=True)
 class HotKey:

@@ -66,7 +66,9 @@ class Tuning:
     max_changes_per_hour: int = 20
     foreign_hold: float = 3600.0  # advise only, this long after another hand changed capacity
     stale_after: float = 300.0  # a newest point whose minute ended longer ago than this is stale
-    settled_after: float = 300.0  # minutes that ended longer ago are taken as published for good
+    # Minutes that ended longer ago are taken as published for good. A minute less than stale_after, so that a series
+    # which CloudWatch stopped publishing (no traffic) is a fresh zero and not stale for ever.
+    settled_after: float = 240.0
 
 
 OBJECTIVES: Mapping[Objective, Tuning] = {

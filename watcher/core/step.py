@@ -26,7 +26,7 @@ from watcher.core.model import (
     TableKey,
     TableObservation,
 )
-from watcher.core.policy import DEFAULT_BOUNDS, TablePolicy
+from watcher.core.policy import DEFAULT_BOUNDS, Bounds, TablePolicy
 from watcher.core.reasons import Cause, Mode, Outcome, Reason
 from watcher.core.result import DimensionReport, Explanation, StepResult
 from watcher.core.state import SERIES_SECONDS, DimensionState, Incident, TableState
@@ -118,7 +118,7 @@ def _decide(
         situation = Situation(
             now=now,
             policy=policy,
-            bounds=bounds or DEFAULT_BOUNDS,
+            bounds=bounds or _default_bounds(view),
             has_bounds=bounds is not None,
             description=description,
             dimension=dimension,
@@ -129,12 +129,21 @@ def _decide(
         wanted = wish(now, policy.tuning, situation.bounds, view, situation.state)
         wishes[dimension] = limited(situation, wanted)
         floor = floor_wish(situation, wanted)
-        if floor is not None:
+        if floor is not None and floor.target != floor.current:
             floors[dimension] = floor
-    plan = planned(now, policy.tuning, wishes, budgets)
+        elif floor is not None:
+            sentence = f"Application Auto Scaling's minimum: {floor.sentence}"
+            wishes[dimension] = replace(wishes[dimension], reason=floor.reason, sentence=sentence)
+    rising = any(floor.is_raise for floor in floors.values())
+    plan = planned(now, policy.tuning, wishes, budgets, floor_rises=rising)
     told = {**plan, **floors}
     decisions = [_decision(now, policy, description.key, d, told[d]) for d in told]
     return decisions, _actions(policy, description.key, state, plan, floors)
+
+
+def _default_bounds(view: View) -> Bounds:
+    """Who set no bounds set no maximum: what is above the default quota is there on purpose."""
+    return Bounds(DEFAULT_BOUNDS.min, max(DEFAULT_BOUNDS.max, view.provisioned))
 
 
 def _actions(

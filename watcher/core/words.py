@@ -5,6 +5,8 @@ from __future__ import annotations
 
 def units(value: float) -> str:
     """``1,045``; below ten one decimal, so that a table of 3 units does not round to nothing."""
+    if 0 < value < 0.05:
+        return "under 0.1"
     return f"{value:,.1f}" if 0 < value < 10 and value != int(value) else f"{value:,.0f}"
 
 
@@ -16,6 +18,8 @@ def rate(value: float) -> str:
 def percent(share: float) -> str:
     """A fraction of 1 as per cent, small ones not rounded away: ``135 %``, ``0.4 %``."""
     value = share * 100
+    if 0 < value < 0.05:
+        return "under 0.1 %"
     return f"{value:.1f} %" if 0 < value < 10 else f"{value:,.0f} %"
 
 
@@ -37,3 +41,8 @@ def count(number: float, noun: str) -> str:
 
 def milliseconds(value: float) -> str:
     return f"{value:.1f} ms" if value < 10 else f"{value:,.0f} ms"
+
+
+def capitalised(text: str) -> str:
+    """``text`` with its first letter large and every other as it was: names of indexes keep their case."""
+    return text[:1].upper() + text[1:]

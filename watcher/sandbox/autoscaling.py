@@ -61,6 +61,7 @@ class AutoScaling:
             "DescribeScalableTargets": self._describe,
             "PutScalingPolicy": self._put_policy,
             "DeleteScalingPolicy": self._delete_policy,
+            "DescribeScalingPolicies": _describe_policies,
             "DescribeScalingActivities": self._describe_activities,
         }
         return Service("com.amazonaws.autoscaling.application", "1.1", operations)
@@ -243,6 +244,11 @@ class AutoScaling:
         if table not in plant.names() or dimension.index not in plant.describe(table).throughputs:
             raise _invalid(f"DynamoDB table or index does not exist: {resource_id(key)}")
         return key
+
+
+def _describe_policies(call: Call) -> JsonObject:
+    """moto's answer, without the nulls that AWS would leave out."""
+    return {name: value for name, value in call.forward(call.body).items() if value is not None}
 
 
 _DIMENSION_NAMES: Final[Mapping[str, Kind]] = {

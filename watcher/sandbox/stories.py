@@ -97,7 +97,7 @@ def _payments(origin: int, seed: int) -> Story:
 def _events(origin: int, seed: int) -> Story:
     """On demand, with a cap its owner set, which traffic reaches for a while."""
     spells = Spells(origin, first=6, minutes=10, period=70, seed=seed)
-    levels = {TABLE_READ: steady(120.0), TABLE_WRITE: surging(steady(420.0), spells, 2.4)}
+    levels = {TABLE_READ: steady(120.0), TABLE_WRITE: surging(steady(250.0), spells, 4.0)}
     spec = TableSpec(
         "events",
         billing=Billing.ON_DEMAND,

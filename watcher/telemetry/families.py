@@ -12,7 +12,7 @@ from watcher.core.reasons import Mode, Severity
 from watcher.core.result import DimensionReport
 from watcher.core.series import MINUTE
 from watcher.ports import CycleReport
-from watcher.telemetry.snapshot import Snapshot, TableView, store_available
+from watcher.telemetry.snapshot import Snapshot, TableView, store_loss
 
 _DIMENSION = ("region", "table", "index", "dimension")
 
@@ -138,7 +138,7 @@ def _watcher(report: CycleReport) -> Iterator[Metric]:
     outbox.set(report.outbox)
     yield outbox.metric()
     store = _Family("watcher_store_available", "Whether the state store worked in the last cycle: 1 or 0.")
-    store.set(store_available(report))
+    store.set(not store_loss(report))
     yield store.metric()
     phases = _Family("watcher_cycle_phase_seconds", "Duration of each phase of the last cycle in seconds.", ("phase",))
     for phase, seconds in report.phases.items():

@@ -15,7 +15,7 @@ from watcher.ports import CycleReport, TableReport
 from watcher.telemetry.health import Health
 from watcher.telemetry.logs import Event, logger
 from watcher.telemetry.metrics import WatcherMetrics
-from watcher.telemetry.snapshot import STORE, Snapshot, TableView, store_available
+from watcher.telemetry.snapshot import Snapshot, TableView, regions_unread, store_loss
 
 _INCIDENT_EVENTS: Mapping[IncidentState, Event] = {
     IncidentState.OPEN: Event.INCIDENT_OPENED,
@@ -23,6 +23,12 @@ _INCIDENT_EVENTS: Mapping[IncidentState, Event] = {
     IncidentState.RESOLVED: Event.INCIDENT_RESOLVED,
 }
 _SUBJECTS = ("region", "table", "index", "incident", "topic")  # facts that tell one trouble from another
+
+_TROUBLE_WORDS: Mapping[str, str] = {
+    "discovery.failed": "The tables cannot be listed",
+    "operations.failed": "The operations with latency cannot be listed",
+    "store.failed": "The state store failed",
+}
 
 
 class TelemetryHub:
@@ -53,7 +59,7 @@ class TelemetryHub:
             self._remember_new(table)
         after = self._views(report, before)
         snapshot = replace(self._snapshot, report=report, tables=after)
-        self._health.cycle_finished(store_available=store_available(report))
+        self._health.cycle_finished(store_available=not store_loss(report))
         self._metrics.cycle_finished(report, snapshot)
         self._snapshot = snapshot
         self._log_readability(report)
@@ -68,8 +74,11 @@ class TelemetryHub:
     def trouble(self, event: str, **facts: object) -> None:
         """Logged as a warning, once until its facts change or a whole cycle passes without it.
 
-        Give ``sentence`` for people, and of region, table, index, incident and topic those that apply.
+        Give ``sentence`` for people, or the bare ``error`` where the event has words of its own; and of region,
+        table, index, incident and topic those that apply.
         """
+        if "sentence" not in facts and "error" in facts:
+            facts["sentence"] = f"{_TROUBLE_WORDS.get(event, event)}: {facts['error']}"
         subject = (event, *(str(facts.get(name, "")) for name in _SUBJECTS))
         if self._troubles.is_news(subject, repr(sorted(facts.items(), key=lambda fact: fact[0]))):
             self._log.warning(event, **facts)
@@ -110,19 +119,18 @@ class TelemetryHub:
     # ---- the log
 
     def _log_readability(self, report: CycleReport) -> None:
-        for region, error in sorted(report.region_errors.items()):
+        lost = store_loss(report)
+        if lost and self._troubles.begins((Event.STORE_UNAVAILABLE,), lost):
+            self._log.error(Event.STORE_UNAVAILABLE, sentence=lost)
+        elif not lost and self._troubles.ends((Event.STORE_UNAVAILABLE,)):
+            self._log.info(Event.STORE_AVAILABLE, sentence="The state store is back.")
+        unread = regions_unread(report)
+        for region, error in sorted(unread.items()):
             if self._troubles.begins((Event.REGION_UNREADABLE, region), error):
-                if region == STORE:
-                    sentence = f"The state store is lost, so nothing is changed until it is back: {error}"
-                    self._log.error(Event.STORE_UNAVAILABLE, sentence=sentence)
-                else:
-                    sentence = f"Region {region} cannot be read: {error}"
-                    self._log.error(Event.REGION_UNREADABLE, region=region, sentence=sentence)
-        for region in self._troubles.over(Event.REGION_UNREADABLE, report.region_errors):
-            if region == STORE:
-                self._log.info(Event.STORE_AVAILABLE, sentence="The state store is back.")
-            else:
-                self._log.info(Event.REGION_READABLE, region=region, sentence=f"Region {region} can be read again.")
+                sentence = f"Region {region} cannot be read: {error}"
+                self._log.error(Event.REGION_UNREADABLE, region=region, sentence=sentence)
+        for region in self._troubles.over(Event.REGION_UNREADABLE, unread):
+            self._log.info(Event.REGION_READABLE, region=region, sentence=f"Region {region} can be read again.")
 
     def _log_tables(self, before: Mapping[TableKey, TableView], after: Mapping[TableKey, TableView]) -> None:
         for key in sorted(after.keys() - before.keys()):

@@ -196,7 +196,7 @@ def _words(event: MutableMapping[str, Any]) -> str:
     name = str(event["event"])
     sentence = event.get("sentence")
     if name in INCIDENT_WORDS:
-        severity = event.get("severity")
+        severity = "" if name == Event.INCIDENT_RESOLVED else event.get("severity")
         return f"{INCIDENT_WORDS[name]}{f' ({severity})' if severity else ''}: {sentence}"
     mark = _MARKS.get(event["level"], "")
     if sentence:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from watcher.core.model import Billing, Decision, Dimension, TableKey
@@ -57,8 +57,17 @@ class Snapshot:
                 yield view, view.incident
 
 
-STORE = ""  # the key under which CycleReport.region_errors tells of the store
+_STORE = ""  # the key under which CycleReport.region_errors tells of the store
 
 
-def store_available(report: CycleReport) -> bool:
-    return report.acting and STORE not in report.region_errors
+def store_loss(report: CycleReport | None) -> str:
+    """What the loss of the store means, with its cause where the cycle knows one; "" while there is none."""
+    if report is None or (report.acting and _STORE not in report.region_errors):
+        return ""
+    cause = report.region_errors.get(_STORE, "")
+    return "The state store is lost, so nothing is changed until it is back" + (f": {cause}" if cause else ".")
+
+
+def regions_unread(report: CycleReport | None) -> Mapping[str, str]:
+    """Errors by Region, the store's apart: it is no Region."""
+    return {region: error for region, error in report.region_errors.items() if region != _STORE} if report else {}

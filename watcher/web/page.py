@@ -14,8 +14,7 @@ from watcher.clock import iso
 from watcher.core.model import Decision
 from watcher.core.words import count, duration, milliseconds, percent, units
 from watcher.telemetry.health import Verdict
-from watcher.telemetry.snapshot import Snapshot
-from watcher.web.state import regions_unread, store_error
+from watcher.telemetry.snapshot import Snapshot, regions_unread, store_loss
 from watcher.web.view import block, by_need, headline
 
 DECISIONS_SHOWN = 50
@@ -67,6 +66,6 @@ def render(
         decisions=decisions[:DECISIONS_SHOWN],
         history_error=history_error,
         regions_unread=regions_unread(snapshot.report),
-        store_error=store_error(snapshot.report),
+        store_loss=store_loss(snapshot.report),
         health=health,
     )

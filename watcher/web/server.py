@@ -187,7 +187,7 @@ def _tear_down(server: waitress.server.TcpWSGIServer, sockets: dict[int, object]
     """Runs in the server's own loop, which ends when ``sockets`` is empty."""
     for channel in list(server.active_channels.values()):
         channel.handle_close()
-    pass
+    close_all(sockets)
 
 
 def _bind(host: str, port: int) -> socket.socket:

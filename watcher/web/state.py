@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from watcher.clock import iso
@@ -12,7 +12,7 @@ from watcher.core.series import MINUTE
 from watcher.core.state import Incident
 from watcher.ports import CycleReport
 from watcher.telemetry.health import Verdict
-from watcher.telemetry.snapshot import STORE, Snapshot, TableView
+from watcher.telemetry.snapshot import Snapshot, TableView, regions_unread, store_loss
 
 Record = dict[str, Any]
 
@@ -61,15 +61,6 @@ def state_record(
     }
 
 
-def regions_unread(report: CycleReport | None) -> Mapping[str, str]:
-    """Errors by Region, the store's apart: it is no Region."""
-    return {region: error for region, error in report.region_errors.items() if region != STORE} if report else {}
-
-
-def store_error(report: CycleReport | None) -> str:
-    return report.region_errors.get(STORE, "") if report else ""
-
-
 def _cycle(report: CycleReport) -> Record:
     return {
         "started_at": iso(report.started_at),
@@ -77,7 +68,7 @@ def _cycle(report: CycleReport) -> Record:
         "seconds": report.seconds,
         "phases": dict(report.phases),
         "acting": report.acting,
-        "store_error": store_error(report),
+        "store_error": store_loss(report),
         "unmatched_tables": report.unmatched,
         "outbox_messages": report.outbox,
     }

@@ -13,8 +13,7 @@ from watcher.core.series import MINUTE
 from watcher.core.state import Incident
 from watcher.core.words import count
 from watcher.telemetry.health import Verdict
-from watcher.telemetry.snapshot import Snapshot, TableView
-from watcher.web.state import regions_unread, store_error
+from watcher.telemetry.snapshot import Snapshot, TableView, regions_unread, store_loss
 
 NAMES_SHOWN = 4
 _CAUSES = list(Cause)  # worst first
@@ -111,11 +110,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _notes(snapshot: Snapshot) -> Iterable[str]:
-    lost = store_error(snapshot.report)
+    lost = store_loss(snapshot.report)
     if lost:
-        yield f"The state store is lost, so nothing is changed until it is back: {lost}"
-    elif snapshot.report and not snapshot.report.acting:
-        yield "The watcher observes and alerts, and changes nothing at the moment."
+        yield lost
     for region, error in sorted(regions_unread(snapshot.report).items()):
         yield f"Region {region} cannot be read: {error}"
 
