@@ -18,12 +18,8 @@ from typing import Any
 WATCHER = (sys.executable, "-m", "watcher")
 DEADLINE = 20.0  # seconds, for anything that a process is waited for
 # Ctrl-C as a terminal gives it: a shell that starts tests in the background makes its children ignore SIGINT.
-INTERRUPTIBLE = (
-    sys.executable,
-    "-c",
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); sys.argv[0] = 'watcher'; "
-    "from watcher.cli import main; main()",
-)
+_INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import watcher.__main__"
+INTERRUPTIBLE = (sys.executable, "-c", _INTERRUPTIBLE)
 
 
 def environment(**variables: str) -> dict[str, str]:

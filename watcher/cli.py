@@ -265,7 +265,7 @@ def history(
     elif decisions:
         output.print_history(output.make_console(), decisions)
     else:
-        print(f"no decisions{f' for table {table}' if table else ''} in {loaded.state.path} yet", file=sys.stderr)
+        print(f"watcher: no decisions{f' for table {table}' if table else ''} in {loaded.state.path} yet", file=sys.stderr)
     return 0
 
 

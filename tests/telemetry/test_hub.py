@@ -68,11 +68,11 @@ def test_a_steady_cycle_says_nothing_above_debug(bench: Bench) -> None:
     assert lines[0]["sentence"] == "Cycle finished in 1.5 s; 1 table seen."
 
 
-def test_a_raise_is_logged_as_decision_action_and_incident_in_this_order(bench: Bench) -> None:
+def test_a_raise_is_logged_as_incident_decision_and_action_in_this_order(bench: Bench) -> None:
     bench.cycle(examples.cycle(examples.table_report()))
     opened = examples.alert(examples.key(), IncidentState.OPEN)
     lines = bench.cycle(examples.cycle(examples.throttled_table(), told=[opened]))
-    assert events(lines) == [("decision.made", "info"), ("action.settled", "info"), ("incident.opened", "error")]
+    assert events(lines) == [("incident.opened", "error"), ("decision.made", "info"), ("action.settled", "info")]
     decision, action, incident = lines
     assert decision["sentence"] == "Writes want 405/s and get 100/s, so 579/s leaves room."
     facts = {

@@ -85,7 +85,7 @@ class ActingHand:
             send()
         except AwsError as error:
             return outcome_of(error), str(error)
-        return Outcome.APPLIED, f"set {_wording(action)}"
+        return Outcome.APPLIED, ""
 
     def _look(self, action: Action) -> tuple[Verdict | None, Callable[[], None]]:
         """Describe anew: (why not to act, or None; the call to make otherwise)."""

@@ -64,10 +64,10 @@ class TelemetryHub:
         self._snapshot = snapshot
         self._log_readability(report)
         self._log_tables(before, {view.key: view for view in after})
-        for table in report.tables:
-            self._log_table(table)
         for alert in report.told:
             self._log_alert(alert)
+        for table in report.tables:
+            self._log_table(table)
         self._log_cycle(report)
         self._troubles.cycle_finished()
 
@@ -167,7 +167,7 @@ class TelemetryHub:
             after=decision.after,
             reason=decision.reason.value,
             mode=decision.mode.value,
-            sentence=decision.sentence,
+            sentence=f"{decision.dimension.noun.capitalize()}: {decision.sentence}",
         )
 
     def _log_settlement(self, settlement: Settlement) -> None:
