@@ -265,7 +265,8 @@ def history(
     elif decisions:
         output.print_history(output.make_console(), decisions)
     else:
-        print(f"watcher: no decisions{f' for table {table}' if table else ''} in {loaded.state.path} yet", file=sys.stderr)
+        of = f" for table {table}" if table else ""
+        print(f"watcher: no decisions{of} in {loaded.state.path} yet", file=sys.stderr)
     return 0
 
 

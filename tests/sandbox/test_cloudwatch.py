@@ -119,6 +119,26 @@ def test_latency_is_asked_for_by_operation(wire: Wire, stat: str, least: float, 
     assert all(least <= value <= most for value in found.values())
 
 
+def test_provisioned_capacity_comes_every_five_minutes_and_late(
+    wire: Wire, sandbox: Sandbox, clock: SimulatedClock
+) -> None:
+    sandbox.plant.update_throughput("busy", {"": (100, 80)})
+    clock.advance(659)
+    asked = [
+        query("ProvisionedWriteCapacityUnits", {"TableName": "busy"}, stat, query_id=stat.lower())
+        for stat in ("Average", "Maximum", "Minimum")
+    ]
+    when = {"StartTime": utc(OPENED - 300), "EndTime": utc(OPENED + 600)}
+    average, most, least = (
+        points(wire.call("cloudwatch", "GetMetricData", MetricDataQueries=asked, **when), n) for n in range(3)
+    )
+    # The raise took effect 30 s after the opening: the opening's own minute still counts with 20.
+    assert average == {OPENED - 300: 20.0, OPENED: (20 + 4 * 80) / 5}
+    assert (most[OPENED], least[OPENED]) == (80.0, 20.0)
+    clock.advance(1)
+    assert OPENED + 300 in points(wire.call("cloudwatch", "GetMetricData", MetricDataQueries=asked, **when))
+
+
 def test_causes_keep_their_names_all_the_way(clock: SimulatedClock) -> None:
     def heat(_minute: int) -> MinuteDemand:
         return MinuteDemand({TABLE_WRITE: 2000 * 60.0}, {TABLE_WRITE: (("user#1", 0.8),)})
@@ -239,6 +259,22 @@ READS = query("ConsumedReadCapacityUnits", {"TableName": "busy"})
             id="a statistic the plant cannot know is refused, not made up",
         ),
         pytest.param(
+            {"MetricDataQueries": [query("ThrottledRequests", {"TableName": "busy", "Operation": "PutItem"})]},
+            "ValidationError",
+            "does not publish ThrottledRequests",
+            id="nor is a metric answered with silence that reads as health",
+        ),
+        pytest.param(
+            {
+                "MetricDataQueries": [
+                    query("SuccessfulRequestLatency", {"TableName": "busy", "Operation": "PutItem"}, "p99", 300)
+                ]
+            },
+            "ValidationError",
+            "by 60 seconds only, not by 300",
+            id="percentiles cannot be added up",
+        ),
+        pytest.param(
             {"MetricDataQueries": [{"Id": "e", "Expression": "SEARCH('', 'Sum')"}]},
             "ValidationError",
             "does not evaluate expressions",
@@ -252,6 +288,13 @@ def test_get_metric_data_refuses(aws: Clients, arguments: dict[str, Any], code: 
         aws("cloudwatch").get_metric_data(**request)
     assert refused.value.response["Error"]["Code"] == code
     assert text in refused.value.response["Error"]["Message"]
+
+
+def test_the_older_call_is_refused_for_dynamodb_and_passed_on_for_others(aws: Clients) -> None:
+    when = {"StartTime": utc(OPENED - 300), "EndTime": utc(OPENED), "Period": 60, "Statistics": ["Sum"]}
+    with pytest.raises(ClientError, match="only in GetMetricData"):
+        aws("cloudwatch").get_metric_statistics(Namespace="AWS/DynamoDB", MetricName="ReadThrottleEvents", **when)
+    assert aws("cloudwatch").get_metric_statistics(Namespace="shop", MetricName="sales", **when)["Datapoints"] == []
 
 
 def test_other_namespaces_are_answered_by_moto_in_the_same_call(wire: Wire, aws: Clients) -> None:

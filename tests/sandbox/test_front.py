@@ -146,6 +146,21 @@ def test_alerts_reach_the_subscriber_with_subject_and_attributes(aws: Clients, s
     assert len(sandbox.messages()) == 12, "reading does not empty it"
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        pytest.param("two\nlines", id="a line break"),
+        pytest.param("a\ttab", id="another control character"),
+        pytest.param("x" * 100, id="100 characters"),
+    ],
+)
+def test_subjects_that_sns_refuses(aws: Clients, sandbox: Sandbox, subject: str) -> None:
+    with pytest.raises(ClientError, match="Subject"):
+        aws("sns").publish(TopicArn=sandbox.topic_arn, Message="body", Subject=subject)
+    aws("sns").publish(TopicArn=sandbox.topic_arn, Message="body", Subject="é" + "x" * 98)
+    assert sandbox.messages() == ["body"]
+
+
 def test_the_account_is_the_one_in_every_arn(aws: Clients) -> None:
     assert aws("sts").get_caller_identity()["Account"] == "123456789012"
 

@@ -73,8 +73,8 @@ def test_a_raise_is_logged_as_incident_decision_and_action_in_this_order(bench: 
     opened = examples.alert(examples.key(), IncidentState.OPEN)
     lines = bench.cycle(examples.cycle(examples.throttled_table(), told=[opened]))
     assert events(lines) == [("incident.opened", "error"), ("decision.made", "info"), ("action.settled", "info")]
-    decision, action, incident = lines
-    assert decision["sentence"] == "Writes want 405/s and get 100/s, so 579/s leaves room."
+    incident, decision, action = lines
+    assert decision["sentence"] == "Writes: Writes want 405/s and get 100/s, so 579/s leaves room."
     facts = {
         name: decision[name]
         for name in ("table", "region", "account", "index", "dimension", "before", "after", "reason")

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import ceil
+from statistics import fmean
+from typing import Final, TypeVar
 from uuid import uuid4
 
 from watcher.core.model import Dimension, Kind, Metric
@@ -45,6 +47,16 @@ UNIT_METRICS: Final[Mapping[str, tuple[Kind, Mapping[str, Metric]]]] = {
         for suffix, metric in _CAUSES.items()
     },
 }
+_GAUGES: Final = {f"Provisioned{word}CapacityUnits": kind for word, kind in _KINDS.items()}
+GAUGE_SECONDS: Final = 300  # "everything else is aggregated at five minutes"
+GAUGE_DELAY: Final = 60
+_GAUGE_STATISTICS: Final[Mapping[str, Callable[[Sequence[int]], float]]] = {
+    "Average": fmean,
+    "Maximum": max,
+    "Minimum": min,
+}
+# Published by AWS, and not by the plant: no answer would read as "never throttled".
+UNPUBLISHED: Final = frozenset({"ThrottledRequests"})
 LATENCY_STATISTICS: Final = {"Average": Metric.LATENCY_AVERAGE, "p99": Metric.LATENCY_P99}
 
 
@@ -61,6 +73,7 @@ class CloudWatch:
         operations = {
             "GetMetricData": self._get_metric_data,
             "ListMetrics": self._list_metrics,
+            "GetMetricStatistics": _get_metric_statistics,
             "GetInsightRuleReport": lambda call: self._insights.report(call.body),
         }
         return Service("com.amazonaws.cloudwatch.v2010_08_01", "1.0", operations, query_compatible=True)
@@ -121,22 +134,43 @@ class CloudWatch:
         name, statistic = stat["Metric"]["MetricName"], stat["Stat"]
         dimensions = {part["Name"]: part["Value"] for part in stat["Metric"].get("Dimensions", [])}
         table = dimensions.pop("TableName", "")
+        if name in UNPUBLISHED:
+            raise _invalid(f"The sandbox does not publish {name}; ask for the throttle events by cause.")
         if name == LATENCY:
             metric = _statistic(LATENCY_STATISTICS, name, statistic)
-            _check_period(stat, only_minutes=True)
+            _check_period(stat, only=(60,))
             operation = dimensions.pop("Operation", "")
             if dimensions:
                 return {}
             return self._world.plant.points(table, metric, operation=operation, start=start, end=end)
-        if name not in UNIT_METRICS:
+        index = dimensions.pop("GlobalSecondaryIndexName", "")
+        if dimensions or (name not in UNIT_METRICS and name not in _GAUGES):
             return {}
+        if name in _GAUGES:
+            return self._provisioned(table, Dimension(index, _GAUGES[name]), stat, (start, end))
         kind, statistics = UNIT_METRICS[name]
         metric = _statistic(statistics, name, statistic)
-        _check_period(stat, only_minutes=False)
-        index = dimensions.pop("GlobalSecondaryIndexName", "")
-        if dimensions:
-            return {}
+        _check_period(stat)
         return self._world.plant.points(table, metric, dimension=Dimension(index, kind), start=start, end=end)
+
+    def _provisioned(
+        self, table: str, dimension: Dimension, stat: JsonObject, window: tuple[float, float]
+    ) -> Mapping[int, float]:
+        """One point for every five minutes, as AWS has it also where a shorter period is asked for."""
+        summary = _statistic(_GAUGE_STATISTICS, stat["Metric"]["MetricName"], stat["Stat"])
+        _check_period(stat, only=(60, GAUGE_SECONDS))
+        steps = self._world.plant.steps(table, dimension)
+        points: dict[int, float] = {}
+        first = -int(-window[0] // GAUGE_SECONDS) * GAUGE_SECONDS
+        newest = min(window[1], self._world.now - GAUGE_DELAY - GAUGE_SECONDS + 1)
+        for begin in range(first, ceil(newest), GAUGE_SECONDS):
+            minutes = range(begin, begin + GAUGE_SECONDS, 60)
+            values = [
+                value for minute in minutes for value in [units for second, units in steps if second <= minute][-1:]
+            ]
+            if values:
+                points[begin] = summary(values)
+        return points
 
     def _list_metrics(self, call: Call) -> JsonObject:
         body = call.body
@@ -202,18 +236,29 @@ def _is_ours(query: JsonObject) -> bool:
     return "MetricStat" in query and query["MetricStat"]["Metric"].get("Namespace") == NAMESPACE
 
 
-def _statistic(known: Mapping[str, Metric], name: str, statistic: str) -> Metric:
+def _get_metric_statistics(call: Call) -> JsonObject:
+    if call.body.get("Namespace") == NAMESPACE:
+        # moto would answer with silence.
+        raise _invalid("The sandbox answers for AWS/DynamoDB only in GetMetricData.")
+    return call.forward(call.body)
+
+
+Known = TypeVar("Known")
+
+
+def _statistic(known: Mapping[str, Known], name: str, statistic: str) -> Known:
     if statistic not in known:
         raise _invalid(f"The sandbox has no statistic {statistic} of {name}; it has {', '.join(known)}.")
     return known[statistic]
 
 
-def _check_period(stat: JsonObject, *, only_minutes: bool) -> None:
+def _check_period(stat: JsonObject, only: tuple[int, ...] = ()) -> None:
+    """only: the periods there are, where minutes cannot be added up."""
     period = stat["Period"]
     if period < 60 or period % 60:
         raise _invalid(f"The value {period} for parameter Period is not a multiple of 60.")
-    if only_minutes and period != 60:
-        raise _invalid(f"The sandbox has latencies by the minute only; Period must be 60, not {period}.")
+    if only and period not in only:
+        raise _invalid(f"The sandbox has this metric by {' or '.join(map(str, only))} seconds only, not by {period}.")
 
 
 def _summed(points: Mapping[int, float], period: int) -> Mapping[int, float]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOG: Final = logging.getLogger("watcher.sandbox")
 MUTATION_BURST: Final = 10
+SUBJECT_LIMIT: Final = 100  # "less than 100 characters"
 
 
 class Front:
@@ -77,7 +78,7 @@ class Front:
             self.ledger.counts[operation] += 1
             fault = self.faults.take(operation)
         if fault is None or fault.lost:
-            answer = ask(self._behind, environ, body)
+            answer = _objection(operation, body) or ask(self._behind, environ, body)
         return answer if fault is None else query_refusal(fault.code, fault.message, fault.status)
 
     def _serve(self, service: Service, operation: str, environ: WSGIEnvironment, body: bytes) -> Answer:
@@ -123,6 +124,16 @@ class Front:
 
 def _as_error(fault: Fault) -> ApiError:
     return ApiError(fault.code, fault.message, status=fault.status)
+
+
+def _objection(operation: str, body: bytes) -> Answer | None:
+    """What SNS refuses and moto lets pass: a subject of 100 characters, or with line breaks or other controls."""
+    if operation != "Publish":
+        return None
+    subject = parse_qs(body.decode("utf-8", "replace")).get("Subject", [""])[0]
+    if len(subject) < SUBJECT_LIMIT and subject.isprintable():
+        return None
+    return query_refusal("InvalidParameter", "Invalid parameter: Subject", 400)
 
 
 def _action(body: bytes) -> str:

@@ -23,7 +23,9 @@ class LoopbackServer:
     def __init__(self, app: WSGIApplication) -> None:
         self._server = _Server("127.0.0.1", 0, app, handler=_QuietHandler)
         self.port: int = self._server.server_port
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox")
+        self._thread = Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -37,31 +39,30 @@ class LoopbackServer:
 class _Server(ThreadedWSGIServer):
     """Keeps connections alive, and knows them, so that none outlives the server."""
 
-    daemon_threads = False  # so that server_close() waits for them
-
     def __init__(self, host: str, port: int, app: WSGIApplication, *, handler: type[MotoRequestHandler]) -> None:
-        self._connections: set[Connection] = set()
+        self._connections: dict[Thread, Connection] = {}
         self._guard = Lock()
         super().__init__(host, port, app, handler=handler)
 
     def process_request(self, request: Connection, client_address: object) -> None:
+        # A daemon: a program that dies without stopping the sandbox must not wait for its own idle connections.
+        thread = Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
         with self._guard:
-            self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Connection) -> None:
-        with self._guard:
-            self._connections.discard(request)
-        super().shutdown_request(request)
+            self._connections = {one: held for one, held in self._connections.items() if one.is_alive()}
+            self._connections[thread] = request
+            thread.start()
 
     def hang_up(self) -> None:
-        """End every open connection; its thread finds nothing more to read."""
+        """End every open connection, so that its thread finds nothing more to read, and wait for the threads."""
         with self._guard:
-            for connection in self._connections:
-                if isinstance(connection, socket.socket):
-                    # A peer that has hung up already leaves nothing to shut down.
-                    with suppress(OSError):
-                        connection.shutdown(socket.SHUT_RDWR)
+            connections, self._connections = self._connections, {}
+        for connection in connections.values():
+            if isinstance(connection, socket.socket):
+                # A peer that has hung up already leaves nothing to shut down.
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        for thread in connections:
+            thread.join()
 
 
 class _QuietHandler(MotoRequestHandler):
