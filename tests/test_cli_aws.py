@@ -196,7 +196,7 @@ def test_once_where_no_table_matches(capsys: Captured, tmp_path: Path, shop: Clo
     assert status(["once", "--config", str(path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "No table is watched: no [[tables]] entry matches a table of these Regions.",
-        "2 more tables match no [[tables]] entry and are not watched.",
+        "Not watched, as no [[tables]] entry matches: 2 tables.",
     ]
 
 
@@ -302,7 +302,7 @@ def test_a_daemon_from_its_start_to_its_end(tmp_path: Path, shop: Cloud) -> None
         daemon.send(signal.SIGHUP)
         rejected = daemon.event("config.rejected")
         assert "nothing has changed" in rejected["sentence"]
-        assert rejected["mistakes"] == ["aws.regoins: unknown key; did you mean regions?"]
+        assert rejected["mistakes"] == ['aws.regoins: unknown key; did you mean "regions"?']
         assert (reloads(url, "rejected"), reloads(url, "accepted")) == (1.0, 0.0)
 
         path.write_text(good, encoding="utf-8")

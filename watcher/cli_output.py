@@ -16,7 +16,7 @@ from watcher.config import Config
 from watcher.core.model import Decision
 from watcher.core.reasons import Cause, Mode, Outcome
 from watcher.core.result import DimensionReport
-from watcher.core.words import rate, units
+from watcher.core.words import count, rate, units
 from watcher.ports import CycleReport, TableReport
 from watcher.web.state import decision_record
 
@@ -108,7 +108,7 @@ def print_verdicts(console: Console, report: CycleReport) -> None:
     nothing = Text("No table is watched: no [[tables]] entry matches a table of these Regions.")  # not rich's markup
     console.print(grid if ordered else nothing)
     if report.unmatched:
-        console.print(f"{report.unmatched} more tables match no [[tables]] entry and are not watched.")
+        console.print(Text(f"Not watched, as no [[tables]] entry matches: {count(report.unmatched, 'table')}."))
 
 
 def _is_bad(table: TableReport) -> bool:

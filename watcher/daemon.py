@@ -142,6 +142,7 @@ class Daemon:
     def __init__(self, watcher: Watcher) -> None:
         """Binds the server's address. Raises WatcherError when it is taken."""
         self._watcher = watcher
+        self._started_with = watcher.config
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._log = logger()
         config, clock = watcher.config, watcher.settings.clock
@@ -220,12 +221,16 @@ class Daemon:
             sentence = f"the config was not reloaded and nothing has changed: {error}"
             self._log.error(Event.CONFIG_REJECTED, mistakes=list(error.mistakes), sentence=sentence)
             return
-        fixed = [name for name in ("aws", "polling", "hot_keys", "state", "server") if _differs(name, watcher, config)]
+        fixed = [name for name in ("aws", "polling", "hot_keys", "state", "server") if self._differs(name, config)]
         watcher.adopt(config)
         configure(config.logs.format, config.logs.level, sys.stdout, watcher.settings.clock)
         watcher.metrics.config_reload(ReloadOutcome.ACCEPTED)
         later = f"; changes to {', '.join(fixed)} take effect at the next start" if fixed else ""
         self._log.info(Event.CONFIG_RELOADED, restart_needed=fixed, sentence=f"the config was reloaded{later}")
+
+    def _differs(self, section: str, config: Config) -> bool:
+        """From what is in force, which a reload of these sections does not change."""
+        return bool(getattr(self._started_with, section) != getattr(config, section))
 
     def _irregular(self, event: str, error: BaseException | None) -> None:
         self._watcher.metrics.scheduler_event(SchedulerEvent(event))
@@ -233,10 +238,6 @@ class Daemon:
         words = {"missed": "a cycle was missed", "overlap": "a cycle was still running when the next was due"}
         sentence = words.get(event, f"a cycle failed: {error!r}")
         self._log.warning(f"scheduler.{event}", sentence=sentence, **facts)
-
-
-def _differs(section: str, watcher: Watcher, config: Config) -> bool:
-    return bool(getattr(watcher.config, section) != getattr(config, section))
 
 
 def policies_of(config: Config) -> Policies:

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from watcher.core.model import (
     CAUSE_METRICS,
-    TABLE_READ,
     TABLE_WRITE,
     Action,
     Alert,
@@ -176,8 +175,8 @@ def policy(
     incidents: IncidentRules | None = None,
 ) -> TablePolicy:
     """Acting, 5 to 1,000 units everywhere; ``bounds=None`` leaves the table without any."""
-    own = {kind: bounds for kind in Kind} if bounds else {}
-    theirs = ((("*", {kind: index_bounds for kind in Kind}),)) if index_bounds else ()
+    own = dict.fromkeys(Kind, bounds) if bounds else {}
+    theirs = ((("*", dict.fromkeys(Kind, index_bounds)),)) if index_bounds else ()
     return TablePolicy(
         mode=mode,
         bounds=own,

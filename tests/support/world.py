@@ -90,6 +90,9 @@ def of(policy: TablePolicy | None) -> Policies:
     return lambda _name: policy
 
 
+ACTING = of(POLICY)
+
+
 def in_mode(mode: Mode) -> TablePolicy:
     return replace(POLICY, mode=mode)
 
@@ -97,14 +100,14 @@ def in_mode(mode: Mode) -> TablePolicy:
 class World:
     """Enter it, ``run`` minutes, look. ``restart`` is a new life of the watcher on the same store.
 
-    engine: "memory" or "sqlite" (then with a directory). seed: None for a plant of even minutes whose points are visible
-    exactly 60 s after their minute; a number for one with jitter and late points.
+    engine: "memory" or "sqlite" (then with a directory). seed: None for a plant of even minutes whose points are
+    visible exactly 60 s after their minute; a number for one with jitter and late points.
     """
 
     def __init__(
         self,
         *specs: TableSpec,
-        policies: Policies = of(POLICY),
+        policies: Policies = ACTING,
         settings: CycleSettings = SETTINGS,
         stopping: Callable[[], bool] = lambda: False,
         engine: str = "memory",
