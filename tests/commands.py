@@ -23,8 +23,9 @@ INTERRUPTIBLE = (sys.executable, "-c", _INTERRUPTIBLE)
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's environment without anything that configures AWS or the watcher, and with ``variables``."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "WATCHER_"))}
+    """This process's environment with ``variables``, and without what configures AWS, the watcher or its output."""
+    others = ("AWS_", "WATCHER_", "PYTHONUNBUFFERED", "NO_COLOR", "FORCE_COLOR", "TTY_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "COLUMNS": "80"}
     return {**kept, **nowhere, "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", **variables}
 

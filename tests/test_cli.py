@@ -351,6 +351,7 @@ def test_a_state_that_another_watcher_holds(capsys: Captured, tmp_path: Path, co
     )
 
 
+@pytest.mark.timeout(30)  # a daemon that finds the port free runs until it is told to stop
 def test_a_port_that_is_taken(capsys: Captured, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -260,9 +260,11 @@ def test_the_example_acts_within_bounds_on(name: str) -> None:
     assert policy is not None
     assert policy.mode is Mode.ACT
     assert policy.auto_scaling is AutoScaling.RESPECT
+    # The catalog's writes keep what its story needs: its index is to be the narrow place.
+    least = {("catalog", "", Kind.WRITE): 950}
     for index in ("", "by-category"):
         for kind in Kind:
-            assert policy.bounds_for(Dimension(index, kind)) == Bounds(5, 4000)
+            assert policy.bounds_for(Dimension(index, kind)) == Bounds(least.get((name, index, kind), 5), 4000)
 
 
 @pytest.mark.parametrize("name", ["events", "anything-else"])

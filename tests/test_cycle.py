@@ -29,8 +29,8 @@ from tests.support.world import (
     starving_index,
     steady,
 )
-from watcher.core.model import TABLE_READ, TABLE_WRITE, Dimension, Kind, ScalableTarget
-from watcher.core.policy import Bounds, TablePolicy
+from watcher.core.model import TABLE_READ, TABLE_WRITE, Dimension, Kind, Lever, ScalableTarget
+from watcher.core.policy import AutoScaling, Bounds, TablePolicy
 from watcher.core.reasons import Cause, Mode, Outcome, Reason
 from watcher.replay.plant import Plant, TableSpec
 from watcher.replay.ports import PlantAws
@@ -116,6 +116,19 @@ def test_a_dimension_that_application_auto_scaling_holds_is_respected() -> None:
         assert world.changes() == []
         assert last_reason(world, "orders") is Reason.HOLD_AUTO_SCALING
         assert world.alerts()[0] == ("open", "provisioned")
+
+
+def test_in_floor_mode_the_scalers_minimum_is_raised_for_the_need_and_put_back_after_it() -> None:
+    policy = replace(POLICY, auto_scaling=AutoScaling.FLOOR)
+    with World(starved(until=1500), policies=of(policy)) as world:
+        world.aws.scaling = {"orders": {TABLE_WRITE: ScalableTarget(5, 4000)}}
+        world.run_until(3600)
+        moves = [(action.lever, action.changes[0].before, action.changes[0].after) for _, action, _ in world.changes()]
+        assert moves == [(Lever.FLOOR, 5, 1715), (Lever.FLOOR, 1715, 5)]
+        # Registering the target lifted the capacity; lowering it again is the scaler's own business.
+        assert world.provisioned("orders") == 1715
+        assert world.alerts() == [("open", "provisioned"), ("resolved", "provisioned")]
+        assert world.store.load()[key("orders")].foreign_at is None
 
 
 def test_an_oversized_table_shrinks_within_the_budget_and_aws_never_has_to_refuse() -> None:
@@ -208,9 +221,10 @@ def test_a_table_deleted_while_in_trouble_closes_its_incident_and_is_forgotten(
         assert world.alerts()[-1] == ("resolved", "key-range")
         assert "deleted" in world.sent()[-1].alert.sentence
         assert list(world.store.load()) == [key("steady")]
-        told = len(world.box.sent)
+        told, asked = len(world.box.sent), len(world.wire.asked)
         world.run(5)
         assert len(world.box.sent) == told
+        assert (f"{REGION}/tables.describe", ("sessions",)) not in world.wire.asked[asked:]
         check_order(world.box.sent)
 
 

@@ -5,6 +5,7 @@ Nothing may be done twice or forgotten: not a change, not a message, not what hi
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tests.support.wire import Crash
 from tests.support.world import World, check_order, heated, oversized, starved
 from watcher.core.reasons import Outcome
 
-LIFE = 25  # passes lived after the interrupted one
+LIFE = 17  # passes lived after the interrupted one
 
 
 def nothing(_world: World) -> None:
@@ -39,9 +40,9 @@ SCENES = [
     pytest.param(Scene(5), id="the pass that lowers an oversized table"),
     pytest.param(Scene(425), id="the pass that raises a starved table and opens two incidents"),
     pytest.param(Scene(485), id="the pass after it, while the change is under way"),
-    pytest.param(Scene(1805), id="a sweep in calm"),
-    pytest.param(Scene(1985), id="a pass that resolves an incident"),
-    pytest.param(Scene(905, delete_the_hot_table), id="the pass that learns of a deleted table"),
+    pytest.param(Scene(605), id="a pass in the midst of it"),
+    pytest.param(Scene(1145), id="a pass that resolves an incident"),
+    pytest.param(Scene(665, delete_the_hot_table), id="the pass that learns of a deleted table"),
 ]
 
 
@@ -61,8 +62,9 @@ def came_to(world: World) -> Life:
         applied.update((action.table.name, one.dimension.noun, one.after > one.before) for one in action.changes)
     told: dict[str, list[str]] = {}
     for name in ("orders", "sessions", "archive"):
+        # Whether an incident worsens depends on when it was opened, so that may differ.
         unique = {one.id: f"{one.alert.state} {one.alert.cause}" for one in world.sent(name)}
-        told[name] = list(unique.values())
+        told[name] = [text for text in unique.values() if not text.startswith("worsened")]
     return Life(applied, told)
 
 
@@ -82,13 +84,19 @@ def check_memory(world: World) -> None:
 
 
 def world_of(engine: str, directory: Path) -> World:
-    return World(starved(until=1200), heated(until=1200), oversized(), engine=engine, directory=directory)
+    return World(starved(until=720), heated(until=720), oversized(), engine=engine, directory=directory)
+
+
+def live_until(world: World, scene: Scene) -> None:
+    if scene.at > 5:
+        world.run_until(scene.at - 60)
+    scene.before(world)
+    assert world.cycle is not None  # what it reads at its start is not part of the pass
 
 
 def undisturbed(scene: Scene, engine: str, directory: Path) -> Life:
     with world_of(engine, directory) as world:
-        world.run_until(scene.at - 60)
-        scene.before(world)
+        live_until(world, scene)
         world.run(1 + LIFE)
         check_memory(world)
         return came_to(world)
@@ -96,15 +104,12 @@ def undisturbed(scene: Scene, engine: str, directory: Path) -> Life:
 
 def interrupted(world: World, scene: Scene, number: int, *, after: bool, restarting: bool) -> bool:
     """Lives through an interruption at call ``number`` of the scene's pass; False when the pass has no such call."""
-    world.run_until(scene.at - 60)
-    scene.before(world)
+    live_until(world, scene)
     world.wire.die_at = len(world.wire.calls) + number
     world.wire.die_after = after
     world.wire.death = Crash if restarting else RuntimeError
-    try:
+    with contextlib.suppress(Crash, RuntimeError):
         world.cycle.run()
-    except (Crash, RuntimeError):
-        pass
     died = len(world.wire.calls) > world.wire.die_at
     world.wire.die_at = None
     if restarting:
@@ -138,21 +143,23 @@ def check_every_interruption(
 
 @pytest.mark.parametrize("after", [False, True], ids=["dying before the call", "dying after the call"])
 @pytest.mark.parametrize("scene", SCENES)
-def test_killed_at_every_call_and_started_again(scene: Scene, after: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the table
+def test_killed_at_every_call_and_started_again(
+    scene: Scene,
+    after: bool,  # noqa: FBT001 - a column of the table
+    tmp_path: Path,
+) -> None:
     check_every_interruption(scene, "memory", tmp_path, after=after)
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["dying before the call", "dying after the call"])
-@pytest.mark.parametrize("scene", SCENES[1:2])
-def test_killed_at_every_call_with_the_state_in_a_file(scene: Scene, after: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the table
-    check_every_interruption(scene, "sqlite", tmp_path, after=after)
+def test_killed_after_every_call_with_the_state_in_a_file(tmp_path: Path) -> None:
+    check_every_interruption(Scene(425), "sqlite", tmp_path, after=True)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["failing before the call", "failing after the call"])
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SCENES[1::4])
 def test_a_bug_in_any_adapter_ends_one_pass_and_the_next_one_goes_on(
     scene: Scene,
-    after: bool,
-    tmp_path: Path,  # noqa: FBT001 - a parameter of the table
+    after: bool,  # noqa: FBT001 - a column of the table
+    tmp_path: Path,
 ) -> None:
     check_every_interruption(scene, "memory", tmp_path, after=after, restarting=False)

@@ -19,9 +19,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # PyYAML publishes no types
 
-from watcher.aws.permissions import policy_document
+from watcher.cli import policy_of
 from watcher.config import Config, load
-from watcher.core.policy import AutoScaling
 from watcher.core.reasons import Mode
 
 REPOSITORY = Path(__file__).parent.parent
@@ -324,15 +323,7 @@ def test_the_pod_runs_the_image_and_the_account_of_the_other_files(pod: Any, con
 
 @pytest.mark.parametrize("mode", [Mode.ADVISE, Mode.ACT])
 def test_the_policy_is_the_one_the_configuration_needs(mode: Mode) -> None:
-    config = load(KUBERNETES / "config.toml", {})
-    expected = policy_document(
-        mode,
-        tables=[rule.match for rule in config.tables],
-        regions=config.aws.regions,
-        account=ACCOUNT,
-        topic_arns=[rule.topic_arn for rule in config.alerts],
-        auto_scaling_floor=any(rule.auto_scaling is AutoScaling.FLOOR for rule in config.tables),
-    )
+    expected = policy_of(load(KUBERNETES / "config.toml", {}), mode, ACCOUNT)
     assert json.loads((IAM / f"{mode.value}.json").read_text(encoding="utf-8")) == expected
 
 

@@ -145,13 +145,13 @@ def run(
     environ = dict(os.environ) if port is None else {**os.environ, PORT_VARIABLE: str(port)}
     loaded, path = _load(config, environ)
     if sandbox:
-        return _run_sandbox(loaded, speed)
+        return _run_sandbox(loaded, speed, path, environ)
     clock = SystemClock()
     configure(loaded.logs.format, loaded.logs.level, sys.stdout, clock)
     return _serve(loaded, Settings(clock, path, environ))
 
 
-def _run_sandbox(config: Config, speed: float) -> int:
+def _run_sandbox(config: Config, speed: float, path: Path | None, environ: Mapping[str, str]) -> int:
     try:
         from watcher.sandbox.session import SandboxSession  # noqa: PLC0415 - an optional extra, not in the image
     except ModuleNotFoundError as error:
@@ -160,7 +160,7 @@ def _run_sandbox(config: Config, speed: float) -> int:
     with SandboxSession(config, speed) as session:
         configure(_sandbox_format(config), config.logs.level, sys.stdout, session.clock)
         print(output.sandbox_welcome(session.tables, speed), flush=True)
-        settings = Settings(session.clock, None, os.environ, session.credentials)
+        settings = Settings(session.clock, path, environ, session.credentials, session.pointed_here)
         return _serve(session.config, settings)
 
 

@@ -115,6 +115,7 @@ class Cycle:
         self._states: dict[TableKey, TableState] = dict(store.load())
         self._open: list[Intent] = list(store.open_intents())  # recorded and not yet answered
         self._unsettled: list[Settlement] = []  # answered, which the store could not be told
+        self._in_doubt = False  # whether the store took the last record is not known
         self._pruned_at: float | None = None
         self._intents = 0
         self._phases: dict[str, float] = {}
@@ -220,10 +221,17 @@ class Cycle:
 
     def _reconcile(self, now: float, sightings: Sequence[tuple[Region, Sighting]]) -> list[Settlement]:
         """Close what an earlier pass (or life) left open, by what DescribeTable shows now."""
+        if self._in_doubt:
+            self._try(self._read_open_intents)
         by_region = {region.ports.region: sighting for region, sighting in sightings}
         settlements = [s for s in (reconcile(now, intent, by_region) for intent in self._open) if s]
         self._settle(settlements)
         return settlements
+
+    def _read_open_intents(self) -> None:
+        answered = {settlement.intent.id for settlement in self._unsettled}
+        self._open = [intent for intent in self._store.open_intents() if intent.id not in answered]
+        self._in_doubt = False
 
     def _step(self, now: float, sightings: Sequence[tuple[Region, Sighting]]) -> Round:
         seen, broken, gone = [], {}, []
@@ -275,13 +283,15 @@ class Cycle:
             outgoing=[*self._post.unstored, *outgoing],
             alerts=this.alerts,
         )
+        self._in_doubt = True
         try:
             self._store.record(record)
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 - whatever broke in the store: observe and alert, never act
             self._telemetry.trouble("store.failed", sentence=str(error))
             self._states.update(states)
             self._post.keep_unstored(outgoing)
-            return str(error)
+            return str(error) or repr(error)
+        self._in_doubt = False
         self._states.update(record.states)
         self._open.extend(intents)
         self._post.stored()

@@ -28,7 +28,7 @@ from watcher.clock import Clock
 from watcher.config import Config, load
 from watcher.core.policy import TablePolicy
 from watcher.cycle import Cycle, CycleSettings, Policies
-from watcher.errors import AwsError, ConfigError, StoreError
+from watcher.errors import AwsError, ConfigError, StoreError, WatcherError
 from watcher.ports import CycleReport, Notifier, Store
 from watcher.scheduler import Scheduler
 from watcher.store.sqlite import SqliteStore
@@ -51,12 +51,14 @@ class Command(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a watcher is put together besides its config. credentials: None takes AWS's usual ways to find them."""
+    """How a watcher is put together besides its config. credentials: None takes AWS's usual ways to find them.
+    reshape: what a reloaded config goes through first (the sandbox points it at itself)."""
 
     clock: Clock
     config_path: Path | None
     environ: Mapping[str, str]
     credentials: StaticCredentials | None = None
+    reshape: Callable[[Config], Config] = lambda config: config
 
 
 class Watcher:
@@ -170,7 +172,7 @@ class Daemon:
         return f"http://{f'[{shown}]' if ':' in shown else shown}:{self._server.port}/"
 
     def run(self) -> bool:
-        """Serve until SIGTERM or SIGINT. True when the cycle in hand finished; on False the process should exit hard."""
+        """Serve until SIGTERM or SIGINT. False when the cycle in hand did not finish: then exit hard."""
         with _signals(self._commands):
             self._server.start()
             self._scheduler.start()
@@ -215,14 +217,15 @@ class Daemon:
         """All that can fail comes first; a bad file changes nothing."""
         watcher = self._watcher
         try:
-            config = load(watcher.settings.config_path, watcher.settings.environ)
-        except ConfigError as error:
+            config = watcher.settings.reshape(load(watcher.settings.config_path, watcher.settings.environ))
+            watcher.adopt(config)
+        except WatcherError as error:
+            mistakes = list(error.mistakes) if isinstance(error, ConfigError) else [str(error)]
             watcher.metrics.config_reload(ReloadOutcome.REJECTED)
             sentence = f"the config was not reloaded and nothing has changed: {error}"
-            self._log.error(Event.CONFIG_REJECTED, mistakes=list(error.mistakes), sentence=sentence)
+            self._log.error(Event.CONFIG_REJECTED, mistakes=mistakes, sentence=sentence)
             return
         fixed = [name for name in ("aws", "polling", "hot_keys", "state", "server") if self._differs(name, config)]
-        watcher.adopt(config)
         configure(config.logs.format, config.logs.level, sys.stdout, watcher.settings.clock)
         watcher.metrics.config_reload(ReloadOutcome.ACCEPTED)
         later = f"; changes to {', '.join(fixed)} take effect at the next start" if fixed else ""

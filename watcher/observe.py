@@ -28,7 +28,7 @@ from watcher.core.model import (
 from watcher.core.reasons import Cause
 from watcher.core.series import MINUTE
 from watcher.core.state import SERIES_SECONDS, TableState
-from watcher.errors import AwsError, AwsNotFound
+from watcher.errors import AwsError, AwsNotFound, AwsUnavailable
 from watcher.ports import RegionPorts
 
 Key = TypeVar("Key")
@@ -37,6 +37,7 @@ Value = TypeVar("Value")
 EVERY_MINUTE = (Metric.CONSUMED, Metric.THROTTLED)
 ON_TROUBLE = (*CAUSE_METRICS, Metric.REQUESTS)
 LATENCY = (Metric.LATENCY_AVERAGE, Metric.LATENCY_P99)
+FEWEST_PROBES = 4  # tables that must all be out of reach before the rest of a Region is taken for so
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,15 @@ def _describe_all(
     found: dict[str, TableDescription] = {}
     missing: set[str] = set()
     failures: dict[str, str] = {}
-    for name, result in zip(names, in_parallel(partial(_describe, ports), names, workers), strict=True):
+    # A dark Region costs a round of timeouts, not one timeout for each table: the other Regions are waiting.
+    probes = max(FEWEST_PROBES, workers)
+    first = in_parallel(partial(_describe, ports), names[:probes], workers)
+    dark = next((one for one in first if isinstance(one, AwsUnavailable)), None)
+    if dark is not None and all(isinstance(one, AwsUnavailable) for one in first):
+        rest: list[TableDescription | AwsError] = [dark] * len(names[probes:])
+    else:
+        rest = in_parallel(partial(_describe, ports), names[probes:], workers)
+    for name, result in zip(names, [*first, *rest], strict=True):
         if isinstance(result, TableDescription):
             found[name] = result
         elif isinstance(result, AwsNotFound):

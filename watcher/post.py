@@ -31,8 +31,8 @@ class Delivery:
 
 @dataclass(slots=True)
 class Trip:
-    """A round of deliveries as it goes. handled: messages it has dealt with, each once. silent: topics that did not answer in it,
-    with their error, so that a dead topic costs one timeout and not one for each message."""
+    """A round of deliveries as it goes. handled: messages it has dealt with, each once. silent: topics that did not
+    answer in it, with their error, so that a dead topic costs one timeout and not one for each message."""
 
     now: float
     delivered: int = 0
@@ -128,6 +128,8 @@ class Post:
             self._lost(lost)
 
     def _deliver_unstored(self, trip: Trip) -> None:
+        # The store may have taken a message and only its answer was lost: then it has just been dealt with.
+        self._unstored = [one for one in self._unstored if _key(one) not in trip.handled]
         blocked = set(self._stuck)
         for outgoing in list(self._unstored):
             if _thread(outgoing) in blocked:

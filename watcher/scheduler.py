@@ -28,6 +28,7 @@ EVENTS = {EVENT_JOB_MISSED: "missed", EVENT_JOB_ERROR: "error", EVENT_JOB_MAX_IN
 GRACE_SHARE = 0.8
 
 EARLY = 1.0  # seconds of the clock
+SLACK = 1.0  # real seconds; more than APScheduler's own arithmetic is off by
 
 OnEvent = Callable[[str, BaseException | None], None]
 
@@ -55,6 +56,24 @@ class AlignedTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 publis
         return now + timedelta(seconds=wait)
 
 
+class Steadfast(BackgroundScheduler):  # type: ignore[misc]  # APScheduler 3 publishes no types
+    """APScheduler plans by the machine's wall clock: set back by an hour, it would sleep for an hour more. ``longest``
+    is the longest real wait that the trigger can ask for, in seconds; a longer one is a clock set back."""
+
+    def __init__(self, longest: float, **options: object) -> None:
+        self._longest = longest
+        super().__init__(**options)
+
+    def _process_jobs(self) -> float | None:
+        wait: float | None = super()._process_jobs()
+        if wait is None or wait <= self._longest:
+            return wait
+        for job in self.get_jobs():
+            job.reschedule(job.trigger)
+        again: float | None = super()._process_jobs()
+        return again
+
+
 class Scheduler:
     """Runs one job on an aligned trigger in one thread of its own."""
 
@@ -66,7 +85,8 @@ class Scheduler:
         self._stopped = False
         self._on_event = on_event
         # One thread: a second one would only ever run the same job beside itself.
-        self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
+        longest = clock.real_seconds(interval + EARLY) + SLACK
+        self._scheduler = Steadfast(longest, timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
         self._scheduler.add_listener(self._heard, EVENT_JOB_MISSED | EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES)
         grace = max(1, round(clock.real_seconds(interval) * GRACE_SHARE))
         self._scheduler.add_job(

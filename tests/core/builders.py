@@ -236,8 +236,8 @@ def verdict(
 def settled(result: StepResult, outcome: Outcome, at: float = NOON + 1, detail: str = "") -> TableState:
     """The state after every action of ``result`` was answered with ``outcome``."""
     state = result.state
-    for number, action in enumerate(result.actions):
-        state = absorb(state, Settlement(Intent(f"i{number}", at, action), outcome, at, detail))
+    for action in result.actions:
+        state = settled_with(state, action, outcome, at, detail)
     return state
 
 
@@ -249,3 +249,10 @@ def only(alerts: Sequence[Alert]) -> Alert:
     """The single alert of a step."""
     (alert,) = alerts
     return alert
+
+
+def settled_with(
+    state: TableState, action: Action, outcome: Outcome, at: float, detail: str = "said AWS"
+) -> TableState:
+    """``state`` after ``action`` was answered."""
+    return absorb(state, Settlement(Intent("i", at, action), outcome, at, detail))

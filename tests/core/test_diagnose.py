@@ -183,7 +183,8 @@ def test_unknown_is_none_and_not_zero() -> None:
 
 
 def test_missing_minutes_are_not_counted_as_known() -> None:
-    assert view(observed(consumed={TABLE_WRITE: [*even(70, 10), None, None, *even(70, 8)]})).quiet_known == 18
+    gap = [*even(70, 10), None, None, *even(70, 8)]
+    assert view(observed(consumed={TABLE_READ: gap, TABLE_WRITE: gap})).quiet_known == 18
 
 
 @pytest.mark.parametrize(

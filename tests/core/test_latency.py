@@ -13,9 +13,7 @@ from watcher.core.state import Normal
 RULES = IncidentRules()  # slow: above 3 x normal, above 20 ms, 5 minutes in a row
 
 
-def answers(
-    averages: dict[int, float], operation: str = "Query", p99: dict[int, float] | None = None
-) -> dict[Query, Answer]:
+def answers(averages: dict[int, float], p99: dict[int, float] | None = None) -> dict[Query, Answer]:
     found = {Query("orders", Metric.LATENCY_AVERAGE, operation="Query"): Answer(averages)}
     if p99:
         found[Query("orders", Metric.LATENCY_P99, operation="Query")] = Answer(p99)

@@ -189,8 +189,27 @@ def test_suspended_scaling_does_nothing(tracked: tuple[Sandbox, Wire], clock: Si
         "RegisterScalableTarget",
         **target("tracked", READS, SuspendedState={"DynamicScalingOutSuspended": True}),
     )
-    clock.advance(60 * LOADED_MINUTES)
+    clock.advance(60 * 5)
     assert capacity(wire, "tracked")[0] == 100
+    # Registering again keeps the policy.
+    wire.call(
+        SERVICE,
+        "RegisterScalableTarget",
+        **target("tracked", READS, SuspendedState={"DynamicScalingOutSuspended": False}),
+    )
+    clock.advance(120)
+    assert capacity(wire, "tracked")[0] == 120
+
+
+def test_a_policy_with_nothing_to_do_does_not_enforce_the_minimum(
+    tracked: tuple[Sandbox, Wire], clock: SimulatedClock
+) -> None:
+    sandbox, wire = tracked
+    wire.call(SERVICE, "RegisterScalableTarget", **target("tracked", MinCapacity=60))
+    # 20 writes a second on 35 are 57 %: neither above 70 % nor below 50 %.
+    sandbox.plant.update_throughput("tracked", {"": (120, 35)})
+    clock.advance(60 * (LOADED_MINUTES - 1))
+    assert capacity(wire, "tracked") == (120, 35)
 
 
 def test_without_its_policy_a_target_does_nothing(tracked: tuple[Sandbox, Wire], clock: SimulatedClock) -> None:

@@ -226,6 +226,17 @@ def test_a_table_that_no_account_can_have_is_created_nowhere(aws: Clients, sandb
     assert sandbox.plant.names() == ["busy", "quiet", "sorted"]
 
 
+def test_a_table_that_moto_refuses_is_created_nowhere_either(aws: Clients, sandbox: Sandbox) -> None:
+    with pytest.raises(ClientError, match="ValidationException"):
+        aws("dynamodb").create_table(
+            TableName="odd",
+            AttributeDefinitions=[{"AttributeName": "another", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            ProvisionedThroughput=units(1, 1),
+        )
+    assert "odd" not in sandbox.plant.names()
+
+
 def test_the_limits_are_those_of_a_new_account(wire: Wire) -> None:
     limits = wire.call("dynamodb", "DescribeLimits")
     assert (limits["AccountMaxReadCapacityUnits"], limits["TableMaxWriteCapacityUnits"]) == (80_000, 40_000)

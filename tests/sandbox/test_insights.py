@@ -125,7 +125,8 @@ def test_what_does_not_exist_is_not_found(aws: Clients, place: dict[str, str]) -
 def test_past_a_hundred_rules_enabling_is_accepted_and_then_fails(clock: SimulatedClock) -> None:
     plant = Plant(int(OPENED) - 900)
     tables = [TableSpec(f"t{number:02}", read=1, write=1, has_sort_key=True) for number in range(26)]
-    with Sandbox(clock, stories=tables, plant=plant) as sandbox, clients_of(sandbox) as clients:
+    single = TableSpec("single", read=1, write=1)
+    with Sandbox(clock, stories=(*tables, single), plant=plant) as sandbox, clients_of(sandbox) as clients:
         wire = Wire(clients)
         for table in tables:
             assert enable(wire, table.name, FULL)["ContributorInsightsStatus"] == "ENABLING"
@@ -142,6 +143,9 @@ def test_past_a_hundred_rules_enabling_is_accepted_and_then_fails(clock: Simulat
         enable(wire, "t25", THROTTLED)
         clock.advance(SWITCHING)
         assert describe(wire, "t25")["ContributorInsightsStatus"] == "ENABLED"
+        enable(wire, "single", THROTTLED)  # the 101st rule
+        clock.advance(SWITCHING)
+        assert describe(wire, "single")["ContributorInsightsStatus"] == "FAILED"
 
 
 def test_a_deleted_table_frees_its_rules(wire: Wire, aws: Clients, clock: SimulatedClock) -> None:

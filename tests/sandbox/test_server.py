@@ -14,7 +14,7 @@ from watcher.clock import SimulatedClock
 from watcher.core.model import TABLE_READ
 from watcher.errors import WatcherError
 from watcher.replay.plant import Plant, TableSpec
-from watcher.sandbox import Sandbox
+from watcher.sandbox import Sandbox, backends
 
 TABLE = TableSpec("one", read=1, write=1)
 
@@ -37,9 +37,14 @@ def test_stopping_leaves_no_thread_and_no_socket_behind() -> None:
         client = client_of(sandbox, "dynamodb")
         assert client.list_tables()["TableNames"] == ["one"]
         port = sandbox.port
-        # The connection is still open, and kept alive, when the sandbox stops.
+        idle = socket.create_connection(("127.0.0.1", port), timeout=5)
+        client.list_tables()  # by now somebody listens to the idle connection
+        # It is still open when the sandbox stops.
+    with idle:
+        assert set(threading.enumerate()) == before
+        assert idle.recv(1) == b"", "hung up"
     client.close()
-    assert set(threading.enumerate()) == before
+    assert backends.describe(sandbox.region, "one") is None, "nothing stays in moto"
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port), timeout=5)
     sandbox.stop()  # once more does no harm
@@ -101,7 +106,7 @@ def test_tables_that_the_plant_brings_along_are_served() -> None:
 def test_there_is_history_from_the_start() -> None:
     with Sandbox(SimulatedClock(OPENED), stories=(TABLE,)) as sandbox:
         minutes = list(sandbox.plant.truth("one", TABLE_READ))
-    assert minutes == list(range(int(OPENED) - 900, int(OPENED), 60))
+    assert minutes == list(range(int(OPENED) - 3 * 3600, int(OPENED), 60))
 
 
 def test_other_regions_are_empty(sandbox: Sandbox) -> None:

@@ -181,14 +181,13 @@ class World:
     def run(self, minutes: int = 1) -> CycleReport:
         """One pass a minute; the last report. The clock stands a minute after the last pass then."""
         for _ in range(minutes):
-            report = self.cycle.run()
+            self.cycle.run()
             self.clock.advance(60)
-        return report
+        return self.telemetry.reports[-1]
 
     def run_until(self, second: int) -> CycleReport:
-        """Passes up to and with the one at ``second`` (seconds after START, plus the 5 of the offset)."""
-        minutes = int(START + second + 5 - self.clock.now()) // 60 + 1
-        return self.run(minutes)
+        """Passes up to and with the one at ``second`` after START, which is at :05 of its minute."""
+        return self.run(int(START + second - self.clock.now()) // 60 + 1)
 
     # ---- what came of it
 

@@ -225,8 +225,12 @@ def test_a_table_never_seen_is_shown_as_such(bench: Bench) -> None:
     assert (view.explanation, view.seen_at, view.error) == (None, None, "Nothing is known of it yet.")
 
 
-def test_the_last_decision_is_the_last_recorded_one_with_what_became_of_it(bench: Bench) -> None:
+def test_the_newest_decision_is_shown_after_the_last_change_and_what_became_of_it(bench: Bench) -> None:
     bench.cycle(examples.cycle(examples.throttled_table(Outcome.BUSY)))
+    [view] = bench.hub.snapshot.tables
+    refused = view.decision(TABLE_WRITE)
+    assert refused is not None
+    assert (refused.reason, refused.outcome) == (Reason.RAISE_THROTTLED, Outcome.BUSY), "this very cycle's, settled"
     later = examples.table_report(
         decisions=[
             examples.decision(examples.key(), dimension, time=examples.NOW + 60)
@@ -235,18 +239,19 @@ def test_the_last_decision_is_the_last_recorded_one_with_what_became_of_it(bench
     )
     bench.cycle(examples.cycle(later, at=examples.NOW + 60))
     [view] = bench.hub.snapshot.tables
-    writes, reads = view.decision(TABLE_WRITE), view.decision(TABLE_READ)
-    assert writes is not None
-    assert (writes.reason, writes.outcome, writes.time) == (Reason.RAISE_THROTTLED, Outcome.BUSY, examples.NOW)
-    assert reads is not None  # nothing recorded in this run: the newest made
-    assert (reads.reason, reads.time) == (Reason.HOLD_STEADY, examples.NOW + 60)
+    assert view.change(TABLE_WRITE) == refused
+    assert view.change(TABLE_READ) is None, "nothing was changed there"
+    for dimension in (TABLE_READ, TABLE_WRITE):
+        newest = view.decision(dimension)
+        assert newest is not None
+        assert (newest.reason, newest.time) == (Reason.HOLD_STEADY, examples.NOW + 60)
 
 
 def test_decisions_of_an_earlier_run_are_taken_up_newest_first(bench: Bench) -> None:
     newest = examples.decision(examples.key(), reason=Reason.HOLD_AT_MAX, time=examples.NOW - 100)
     bench.hub.remember([newest, replace(newest, reason=Reason.LOWER_UNUSED, time=examples.NOW - 200)])
     bench.cycle(examples.cycle(examples.table_report()))
-    assert bench.hub.snapshot.tables[0].decision(TABLE_WRITE) == newest
+    assert bench.hub.snapshot.tables[0].recorded(TABLE_WRITE) == newest
 
 
 def test_a_snapshot_once_taken_never_changes(bench: Bench) -> None:

@@ -94,6 +94,7 @@ class AwsClients:
         self._settings = settings
         self._on_call = on_call
         self._opened: list[Any] = []
+        self._sns: dict[str, SNSClient] = {}
         with _local_settings():
             self._plain = _session(settings.credentials)
             self._session = self._assuming() if settings.role_arn else self._plain
@@ -112,9 +113,13 @@ class AwsClients:
             return self._kept(self._session.client("application-autoscaling", region_name=region, **options))
 
     def sns(self, region: str) -> SNSClient:
-        """For publishing, so never retried here: the outbox tries again, and knows that it does."""
-        with _local_settings():
-            return self._kept(self._session.client("sns", region_name=region, **self._options(mutating=True)))
+        """For publishing, so never retried here: the outbox tries again, and knows that it does. The same one each
+        time, because a reloaded config asks again."""
+        if region not in self._sns:
+            with _local_settings():
+                client = self._session.client("sns", region_name=region, **self._options(mutating=True))
+            self._sns[region] = self._kept(client)
+        return self._sns[region]
 
     def credentials_method(self) -> str:
         """How the caller's own credentials are found, in botocore's words ("env", "iam-role", "explicit" ...), or ""

@@ -122,7 +122,8 @@ def examine(clients: AwsClients, plan: Plan, clock: Clock) -> list[Finding]:
     with ThreadPoolExecutor(max_workers=min(8, len(looks))) as pool:
         list(pool.map(_RegionalLook.take, looks))
     found += [finding for look in looks for finding in look.findings]
-    return [*found, *_topics(plan), *_rules(plan, looks), *_clock(looks)]
+    aheads = [look.ahead for look in looks if look.ahead is not None]
+    return [*found, *_topics(plan), *_rules(plan, looks), *clock_findings(aheads)]
 
 
 def _identity(clients: AwsClients, plan: Plan) -> list[Finding]:
@@ -167,7 +168,8 @@ def _asked(
 
 def _refused(permission: Permission, subject: str, error: AwsError) -> Finding:
     if isinstance(error, AwsDenied):
-        remedy = f"{error.hint}, to {permission.why}"
+        # What is refused to the credentials themselves says nothing of this one permission.
+        remedy = error.hint if error.retryable else f"{error.hint}, to {permission.why}"
         return Finding(subject, permission.action, Verdict.DENIED, _sentence(error.cause, remedy))
     remedy = error.hint or "try again; where it stays so, check endpoint_url and the Region"
     cause = error.cause if isinstance(error, AwsUnavailable) else f"{error.code}: {error.cause}"
@@ -273,13 +275,15 @@ class _RegionalLook:
             self._ask(LIST_METRICS, metrics.operations, lambda found: f"latency of {count(len(found), 'table')}")
         else:
             self._not_tried(LIST_METRICS, "polling.latency is false, so it is not needed")
-        self._ask(DESCRIBE_INSIGHTS, lambda: self._insights_status(table), lambda status: f"{status} on table {table}")
+        self._ask(
+            DESCRIBE_INSIGHTS, lambda: self._insights_status(table), lambda status: f"it is {status} on table {table}"
+        )
         self._ask(GET_INSIGHT_REPORT, lambda: self._absent_report(end), lambda _: "answered")
 
     def _insights_status(self, table: str) -> str:
         with aws_call(DESCRIBE_INSIGHTS, f"table {table}"):
             answer = self._dynamodb.describe_contributor_insights(TableName=table)
-            return str(answer["ContributorInsightsStatus"])
+            return str(answer["ContributorInsightsStatus"]).lower()
 
     def _absent_report(self, end: float) -> object:
         with aws_call(GET_INSIGHT_REPORT, f"rule {ABSENT_RULE}"):
@@ -347,12 +351,12 @@ def _rules(plan: Plan, looks: Sequence[_RegionalLook]) -> list[Finding]:
     return [Finding("config", "", Verdict.WARNING, sentence) for sentence in (*sentences[:SHOWN], *left)]
 
 
-def _clock(looks: Sequence[_RegionalLook]) -> list[Finding]:
-    """Minutes are told by this machine's clock, so it must agree with AWS's."""
-    measured = [look.ahead for look in looks if look.ahead is not None]
-    if not measured:
+def clock_findings(aheads: Sequence[float]) -> list[Finding]:
+    """aheads: seconds by which this machine's clock was ahead of AWS's, as measured. Minutes are told by this machine's
+    clock, so it must agree with AWS's."""
+    if not aheads:
         return []
-    ahead = max(measured, key=abs)
+    ahead = max(aheads, key=abs)
     if abs(ahead) <= CLOCK_TOLERANCE:
         return [Finding("clock", "", Verdict.NOTE, f"agrees with AWS's to {max(1, round(abs(ahead)))} s")]
     where = "ahead of" if ahead > 0 else "behind"

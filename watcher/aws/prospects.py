@@ -37,7 +37,7 @@ def hindrances(
     if seen.replicas:
         yield f"a global table, with replicas in {', '.join(seen.replicas)}: act mode changes nothing there"
         return
-    held = sorted(dimension for dimension, target in targets.items() if not target.suspended)
+    held = sorted(dimension for dimension, target in targets.items() if target.holds)
     if held:
         nouns = ", ".join(dimension.noun for dimension in held)
         yield f"Application Auto Scaling holds its {nouns}: {_ANSWERS[policy.auto_scaling]}"

@@ -20,9 +20,9 @@ CAUSE_WORDS = {
     Cause.PROVISIONED: "too little capacity",
     Cause.KEY_RANGE: "one key range is too hot",
     Cause.ACCOUNT_LIMIT: "account or table quota reached",
-    Cause.ON_DEMAND_CAP: "the owner's on-demand maximum",
+    Cause.ON_DEMAND_CAP: "on-demand maximum reached",
     Cause.INDEX_BACK_PRESSURE: "a starving index holds the table back",
-    Cause.UNCLASSIFIED: "throttled below capacity, cause not given by AWS",
+    Cause.UNCLASSIFIED: "cause not given by AWS",
     Cause.SLOW: "slow, not throttled",
     Cause.BLIND: "CloudWatch is silent",
     Cause.NONE: "well",
@@ -40,6 +40,7 @@ TODO = {
 }
 
 
+FLOOR_REASONS = frozenset({Reason.RAISE_FLOOR, Reason.RESTORE_FLOOR})
 UNDER_WAY = frozenset({Reason.HOLD_SETTLING, Reason.HOLD_BUSY, Reason.HOLD_PENDING})
 CURED_BY_CAPACITY = frozenset({Cause.PROVISIONED, Cause.INDEX_BACK_PRESSURE})
 # A key with less than this part of the hottest one's throttles is along for the ride.
@@ -50,7 +51,7 @@ SHORTEST_NAME = 24
 
 # What a person can do about a hold, the most telling reason first.
 HELD_TODO = {
-    Reason.HOLD_AT_MAX: "Raise the configured maximum of this table, or reduce the load.",
+    Reason.HOLD_AT_MAX: "Raise the configured maximum, or reduce the load.",
     Reason.HOLD_AUTO_SCALING: "Raise the minimum of its Application Auto Scaling target, or set "
     'auto_scaling = "floor" for this table.',
     Reason.HOLD_FOREIGN_CHANGE: "Somebody else is changing this table's capacity: let them finish, or stop them.",
@@ -58,6 +59,7 @@ HELD_TODO = {
     Reason.HOLD_UNBOUNDED: "Give this dimension bounds in the config, or raise it by hand.",
     Reason.HOLD_OBSERVE_ONLY: 'Raise it by hand, or set mode = "advise" or "act" for this table.',
     Reason.HOLD_REFUSED: "Mend what AWS's refusal, above, names: a permission or a quota.",
+    Reason.HOLD_BACK_PRESSURE: "Raise the writes of the index that throttles; the table itself has enough.",
     Reason.HOLD_RATE_LIMIT: "Raise it by hand, and find out why its capacity changes so often.",
     Reason.HOLD_ERROR: "Raise it by hand, and report this error of the watcher.",
     Reason.HOLD_SETTLING: "Nothing for now: the last change is not yet visible in CloudWatch.",
@@ -96,7 +98,7 @@ def compose(incident: Incident, state: IncidentState, briefing: Briefing) -> Tex
     worst = briefing.diagnosis.worst
     concerned = _concerned(worst, briefing.decisions)
     sentence = story(name, incident.cause, worst, briefing.diagnosis.slow, briefing.now)
-    what = _symptom(incident.cause, worst)
+    what = _symptom(incident.cause, worst, briefing.diagnosis.slow)
     return Text(
         subject=f"{what}{CAUSE_WORDS[incident.cause]}{_headline(incident.cause, concerned)}",
         sentence=sentence,
@@ -145,7 +147,9 @@ def _because(cause: Cause, worst: View) -> str:
     return f"consumption peaks at {rate(consumed)} on {units(worst.provisioned)} provisioned, and AWS gives no cause"
 
 
-def _symptom(cause: Cause, worst: View | None) -> str:
+def _symptom(cause: Cause, worst: View | None, slow: tuple[str, Normal] | None) -> str:
+    if cause is Cause.SLOW and slow is not None:
+        return f"{slow[0]} "
     if cause not in THROTTLING or worst is None:
         return ""
     dimension = worst.dimension
@@ -178,6 +182,8 @@ def _headline(cause: Cause, concerned: Sequence[Decision]) -> str:
     up = changes[0].after > changes[0].before
     acting, advised = ("raising", "raise") if up else ("lowering", "lower")
     verb = acting if changes[0].mode is Mode.ACT else f"advice: {advised}"
+    if changes[0].reason in FLOOR_REASONS:
+        verb += " the scaling minimum"
     return f"; {verb} " + ", ".join(f"{units(change.before)} to {units(change.after)}" for change in changes)
 
 
@@ -226,7 +232,9 @@ def _todo(incident: Incident, briefing: Briefing, concerned: Sequence[Decision],
         return f"Nothing for now. If this is not resolved in {patience}, look."
     if changes:
         wanted = ", ".join(f"{change.dimension.noun} to {units(change.after)}" for change in changes)
-        return f'Raise {wanted}, or set mode = "act" for this table.'
+        verb = "Raise" if changes[0].after > changes[0].before else "Lower"
+        what = "Application Auto Scaling's minimum of " if changes[0].reason in FLOOR_REASONS else ""
+        return f'{verb} {what}{wanted}, or set mode = "act" for this table.'
     reasons = {decision.reason for decision in concerned}
     return next((todo for reason, todo in HELD_TODO.items() if reason in reasons), "See what holds the watcher, above.")
 

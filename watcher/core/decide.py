@@ -96,6 +96,11 @@ def _by_demand(now: float, tuning: Tuning, bounds: Bounds, view: View, state: Di
     return _lower(now, tuning, bounds, view, state, demand)
 
 
+def sized(demand: float, utilisation: float) -> int:
+    """Whole units of which ``demand`` uses ``utilisation`` at most. 42 at 0.7 is 60, whatever binary fractions say."""
+    return ceil(round(demand / utilisation, 6))
+
+
 def evidence_minutes(tuning: Tuning, view: View, state: DimensionState) -> tuple[tuple[Minute, ...], bool]:
     """The newest minutes that may be judged by, and whether they show the last change at work.
 
@@ -135,9 +140,9 @@ def _raise(tuning: Tuning, view: View, evidence: tuple[Minute, ...], demand: flo
     """A raise, a hold because an earlier change is not yet visible, or None when no raise is called for."""
     current = view.provisioned
     starved = sum(minute.causes.get(Cause.PROVISIONED, 0.0) for minute in evidence)
-    target = max(ceil(demand / tuning.target), current)
+    target = max(sized(demand, tuning.target), current)
     if starved:
-        target = max(target, ceil(current * BURSTY_RAISE))
+        target = max(target, sized(current * BURSTY_RAISE, 1.0))
     elif demand <= tuning.raise_above * current:
         return None
     facts = _facts(view, demand)
@@ -161,7 +166,7 @@ def _lower_to_max(tuning: Tuning, bounds: Bounds, view: View) -> Wish:
 def _lower(now: float, tuning: Tuning, bounds: Bounds, view: View, state: DimensionState, demand: float) -> Wish:
     current = view.provisioned
     peak = max(view.quiet_peak or 0.0, demand, tuning.memory_share * view.long_peak)
-    target = min(current, bounds.clamp(peak / tuning.target))
+    target = min(current, bounds.clamp(sized(peak, tuning.target)))
     facts = {
         **_facts(view, demand),
         "quiet_peak": round(view.quiet_peak or 0.0, 3),

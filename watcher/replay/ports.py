@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from watcher.clock import Clock
 from watcher.core.model import (
@@ -13,6 +13,7 @@ from watcher.core.model import (
     HotKey,
     HotKeyReport,
     Kind,
+    Lever,
     Query,
     ScalableTarget,
     TableDescription,
@@ -81,26 +82,52 @@ class PlantAws:
         return HotKeyReport(sampled=True, throttled=tuple(HotKey(key.key, key.busiest) for key in seen[:10]))
 
     def carry_out(self, action: Action) -> tuple[Outcome, str]:
-        """One update of the plant; its refusals become outcomes as AWS's would."""
+        """Look anew, then one update of the plant (or of a scaling target); its refusals become outcomes as AWS's
+        would."""
         plant = self._now()
         try:
-            current = plant.describe(action.table.name)
-            wanted: dict[str, dict[Kind, int]] = {}
-            for change in action.changes:
-                units = wanted.setdefault(
-                    change.dimension.index, dict(current.throughputs[change.dimension.index].units)
-                )
-                units[change.dimension.kind] = change.after
-            plant.update_throughput(
-                action.table.name, {index: (units[Kind.READ], units[Kind.WRITE]) for index, units in wanted.items()}
-            )
+            outcome, detail = self._objection(action) or self._change(action)
         except PlantRefusal as refusal:
-            outcome = REFUSALS[refusal.code]
+            outcome, detail = REFUSALS[refusal.code], refusal.message
             if outcome is Outcome.QUOTA and "decreases" in refusal.message:
                 outcome = Outcome.BUDGET
-            self.calls.append((plant.now, action, outcome))
-            return outcome, refusal.message
-        self.calls.append((plant.now, action, Outcome.APPLIED))
+        self.calls.append((plant.now, action, outcome))
+        return outcome, detail
+
+    def _objection(self, action: Action) -> tuple[Outcome, str] | None:
+        """Why the action does not fit the world any more, or None. Raises PlantRefusal."""
+        seen = self.plant.describe(action.table.name)
+        for change in action.changes:
+            if change.dimension.index not in seen.throughputs:
+                return Outcome.GONE, f"there is no index {change.dimension.index} to change"
+            if action.lever is Lever.FLOOR:
+                target = self.scaling.get(action.table.name, {}).get(change.dimension)
+                current = None if target is None else target.min
+            else:
+                current = seen.provisioned(change.dimension)
+            if current != change.before:
+                return Outcome.CANCELLED, f"{change.dimension.noun} were {change.before} and are {current} now"
+        return None
+
+    def _change(self, action: Action) -> tuple[Outcome, str]:
+        name = action.table.name
+        seen = self.plant.describe(name)
+        wanted = {
+            index: dict(seen.throughputs[index].units)
+            for index in dict.fromkeys(change.dimension.index for change in action.changes)
+        }
+        for change in action.changes:
+            units = wanted[change.dimension.index]
+            if action.lever is Lever.FLOOR:
+                target = replace(self.scaling[name][change.dimension], min=change.after)
+                self.scaling = {**self.scaling, name: {**self.scaling[name], change.dimension: target}}
+                if units[change.dimension.kind] >= change.after:
+                    # Registering a target lifts capacity to its minimum; it never lowers it.
+                    return Outcome.APPLIED, ""
+            units[change.dimension.kind] = change.after
+        self.plant.update_throughput(
+            name, {index: (units[Kind.READ], units[Kind.WRITE]) for index, units in wanted.items()}
+        )
         return Outcome.APPLIED, ""
 
     def _now(self) -> Plant:

@@ -37,7 +37,7 @@ class LoopbackServer:
 
 
 class _Server(ThreadedWSGIServer):
-    """Keeps connections alive, and knows them, so that none outlives the server."""
+    """Knows its connections, so that none outlives the server; werkzeug ends each after one answer."""
 
     def __init__(self, host: str, port: int, app: WSGIApplication, *, handler: type[MotoRequestHandler]) -> None:
         self._connections: dict[Thread, Connection] = {}
@@ -45,7 +45,7 @@ class _Server(ThreadedWSGIServer):
         super().__init__(host, port, app, handler=handler)
 
     def process_request(self, request: Connection, client_address: object) -> None:
-        # A daemon: a program that dies without stopping the sandbox must not wait for its own idle connections.
+        # A daemon: a program that dies without stopping the sandbox must not wait for an idle connection.
         thread = Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
         with self._guard:
             self._connections = {one: held for one, held in self._connections.items() if one.is_alive()}
@@ -66,10 +66,7 @@ class _Server(ThreadedWSGIServer):
 
 
 class _QuietHandler(MotoRequestHandler):
-    """HTTP/1.1 without a log line per request."""
-
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # headers and body in one packet: two would wait for each other's acknowledgement
+    """moto's, without a log line per request."""
 
     def log(self, kind: str, message: str, *args: object) -> None:
         """Say nothing: failures reach the caller and the sandbox's own log."""

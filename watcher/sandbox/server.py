@@ -26,7 +26,7 @@ from watcher.sandbox.stories import Story, Tracked, newcomer
 from watcher.sandbox.wire import JsonObject, error_of, json_environ
 from watcher.sandbox.world import MINUTE, World
 
-HISTORY: Final = 15 * MINUTE  # of traffic before the sandbox opens
+HISTORY: Final = 180 * MINUTE  # of traffic before the sandbox opens: as far back as a watcher first reads
 TOPIC: Final = "watcher-alerts"
 DYNAMODB: Final = ("DynamoDB_20120810", "1.0", "dynamodb")
 SCALING: Final = ("AnyScaleFrontendService", "1.1", "application-autoscaling")

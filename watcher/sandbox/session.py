@@ -1,4 +1,4 @@
-"""A sandbox as ``watcher run --sandbox`` wants it: fast time, a config that points at it, a state that is thrown away."""
+"""A sandbox as ``watcher run --sandbox`` wants it: fast time, a config that points at it, a passing state."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class SandboxSession:
             # A state from an earlier sandbox would be of another world.
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="watcher-sandbox-"))
             self.sandbox = stack.enter_context(Sandbox(self.clock))
-            self.config = self._pointed_here(Path(folder) / "watcher.db")
+            self._state = Path(folder) / "watcher.db"
+            self.config = self.pointed_here(self._given)
             self._stack = stack.pop_all()
         return self
 
@@ -43,13 +44,13 @@ class SandboxSession:
     ) -> None:
         self._stack.close()
 
-    def _pointed_here(self, state: Path) -> Config:
-        given = self._given
+    def pointed_here(self, given: Config) -> Config:
+        """``given`` with this sandbox's Region, endpoint, topic and state, whatever it said of them."""
         aws = {"regions": (self.sandbox.region,), "endpoint_url": self.sandbox.endpoint_url}
         return given.model_copy(
             update={
                 "aws": given.aws.model_copy(update={**aws, "role_arn": None, "external_id": None}),
-                "state": given.state.model_copy(update={"path": str(state), "backend": "sqlite"}),
+                "state": given.state.model_copy(update={"path": str(self._state), "backend": "sqlite"}),
                 "alerts": (AlertRule(topic_arn=self.sandbox.topic_arn),),
             }
         )

@@ -76,11 +76,12 @@ def _catalog(origin: int, seed: int) -> Story:
     spells = Spells(origin, first=2, minutes=30, period=90, seed=seed)
     levels = {
         TABLE_READ: steady(190.0),
-        TABLE_WRITE: surging(steady(80.0), spells, 3.75),
+        # Even a full bucket of the index, 300 s of 50 units, is gone within the first minute.
+        TABLE_WRITE: surging(steady(80.0), spells, 8.0),
         Dimension("by-category", Kind.READ): steady(55.0),
     }
     index = IndexSpec("by-category", read=90, write=50, write_ratio=0.5)
-    return Story(TableSpec("catalog", read=300, write=400, indexes=(index,), demand=demand(levels, seed + 3)))
+    return Story(TableSpec("catalog", read=300, write=950, indexes=(index,), demand=demand(levels, seed + 3)))
 
 
 def _payments(origin: int, seed: int) -> Story:

@@ -39,7 +39,21 @@ class TableView:
         return self.explanation.incident if self.explanation else None
 
     def decision(self, dimension: Dimension) -> Decision | None:
+        """What the newest cycle decided, with what became of it; of a table it did not see, the last one recorded."""
+        recorded = self.recorded(dimension)
+        if self.explanation is None or not self.is_current:
+            return recorded
+        decided = next((one for one in self.explanation.decisions if one.dimension == dimension), None)
+        return recorded if decided is None or (recorded and recorded.time == decided.time) else decided
+
+    def recorded(self, dimension: Dimension) -> Decision | None:
+        """The newest decision worth recording."""
         return next((one for one in self.last_decisions if one.dimension == dimension), None)
+
+    def change(self, dimension: Dimension) -> Decision | None:
+        """The last recorded decision where that was a change: what the newest decision follows upon."""
+        recorded = self.recorded(dimension)
+        return recorded if recorded and recorded.is_change else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class Row:
     age: float | None
     is_stale: bool
     decision: Decision | None
+    change: Decision | None
 
     @property
     def bar(self) -> float:
@@ -176,4 +177,5 @@ def _row(view: TableView, seen: DimensionReport, now: float, *, is_old: bool) ->
         age=None if seen.newest is None else max(0.0, now - seen.newest - MINUTE),
         is_stale=is_old or seen.freshness is not Freshness.FRESH,
         decision=view.decision(seen.dimension),
+        change=view.change(seen.dimension),
     )

@@ -1,0 +1,373 @@
+"""The words people read at 03:00, whole: one golden text per cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from tests.core.builders import (
+    INDEX_WRITE,
+    KEY,
+    NOON,
+    ago,
+    even,
+    observed,
+    only,
+    policy,
+    remembered,
+    run,
+    table,
+    throughput,
+)
+from watcher.core.advice import CAUSE_WORDS, headed, shortened
+from watcher.core.model import (
+    TABLE_READ,
+    TABLE_WRITE,
+    Alert,
+    Billing,
+    Dimension,
+    HotKey,
+    HotKeyReport,
+    Kind,
+    ScalableTarget,
+    TableDescription,
+    TableObservation,
+)
+from watcher.core.policy import AutoScaling, Bounds, TablePolicy
+from watcher.core.reasons import Cause, Mode, Severity
+from watcher.core.state import Incident, Normal, TableState
+
+STARVED = {(TABLE_WRITE, Cause.PROVISIONED): {1: 6000.0, 2: 6000.0}}
+BUSY = {TABLE_WRITE: [*even(70, 25), *even(100, 5)]}
+INDEXED = table(index=throughput(50, 50))
+THROTTLED_WRITES = (
+    "Writes of orders are throttled (12,000 events in 5 min, 29 % of requests): demand 200/s against 100 provisioned."
+)
+ARITHMETIC = "demand 200/s on 100 is 200 %, 12,000 events throttled: raise 100 to 286 (70 % used)"
+
+
+@dataclass(frozen=True)
+class Golden:
+    subject: str
+    sentence: str
+    done: str
+    todo: str
+
+
+def told(seen: TableObservation, rules: TablePolicy | None = None, state: TableState | None = None) -> Alert:
+    return only(run(seen, rules=rules, state=state).alerts)
+
+
+World = tuple[TableObservation, TablePolicy | None, TableState | None]
+
+
+def case(seen: TableObservation, rules: TablePolicy | None = None, state: TableState | None = None) -> World:
+    return seen, rules, state
+
+
+def starved(scaling: dict[Dimension, ScalableTarget] | None = None) -> TableObservation:
+    return observed(consumed=BUSY, causes=STARVED, scaling=scaling)
+
+
+ACTED = "orders: writes throttled, too little capacity; raising 100 to 286"
+NOT_RAISED = "orders: writes throttled, too little capacity; not raised"
+SCALED = {TABLE_WRITE: ScalableTarget(50, 400)}
+
+
+@pytest.mark.parametrize(
+    ("world", "golden"),
+    [
+        pytest.param(
+            case(starved()),
+            Golden(
+                ACTED,
+                THROTTLED_WRITES,
+                f"Writes: {ARITHMETIC}.",
+                "Nothing for now. If this is not resolved in 20 min, look.",
+            ),
+            id="too little capacity, acting",
+        ),
+        pytest.param(
+            case(starved(), policy(Mode.ADVISE)),
+            Golden(
+                "orders: writes throttled, too little capacity; advice: raise 100 to 286",
+                THROTTLED_WRITES,
+                f"Nothing, this is advice only. Writes: {ARITHMETIC}.",
+                'Raise writes to 286, or set mode = "act" for this table.',
+            ),
+            id="too little capacity, advising: an advice does not read like a deed",
+        ),
+        pytest.param(
+            case(starved(), policy(Mode.OBSERVE)),
+            Golden(
+                NOT_RAISED,
+                THROTTLED_WRITES,
+                "Nothing. Writes: would raise 100 to 286, but this table is only observed.",
+                'Raise it by hand, or set mode = "advise" or "act" for this table.',
+            ),
+            id="too little capacity, observing",
+        ),
+        pytest.param(
+            case(starved(), policy(bounds=Bounds(5, 100))),
+            Golden(
+                NOT_RAISED,
+                THROTTLED_WRITES,
+                "Nothing. Writes: would raise 100 to 286, but 100 is the configured maximum.",
+                "Raise the configured maximum, or reduce the load.",
+            ),
+            id="too little capacity at the maximum",
+        ),
+        pytest.param(
+            case(starved(SCALED)),
+            Golden(
+                NOT_RAISED,
+                THROTTLED_WRITES,
+                "Nothing. Writes: would raise 100 to 286, but Application Auto Scaling holds it between 50 and 400.",
+                "Raise the minimum of its Application Auto Scaling target, or set "
+                'auto_scaling = "floor" for this table.',
+            ),
+            id="too little capacity under another scaler",
+        ),
+        pytest.param(
+            case(starved(SCALED), policy(Mode.ADVISE, auto_scaling=AutoScaling.FLOOR)),
+            Golden(
+                "orders: writes throttled, too little capacity; advice: raise the scaling minimum 50 to 286",
+                THROTTLED_WRITES,
+                f"Nothing, this is advice only. Writes: {ARITHMETIC}, by raising Application Auto Scaling's minimum "
+                "50 to 286.",
+                'Raise Application Auto Scaling\'s minimum of writes to 286, or set mode = "act" for this table.',
+            ),
+            id="too little capacity, a floor advised",
+        ),
+        pytest.param(
+            case(
+                starved(),
+                state=TableState(remembered(TABLE_WRITE, expected=100, raised_at=NOON - 30.0, raised_on=ago(1))),
+            ),
+            Golden(
+                "orders: writes throttled, too little capacity; change under way",
+                THROTTLED_WRITES,
+                "Nothing. Writes: waiting for a minute that shows the last change at work.",
+                "Nothing for now: the last change is not yet visible in CloudWatch.",
+            ),
+            id="too little capacity, just raised",
+        ),
+        pytest.param(
+            case(
+                observed(
+                    INDEXED,
+                    {INDEX_WRITE: even(50)},
+                    causes={(INDEX_WRITE, Cause.PROVISIONED): {1: 600}},
+                    throttled={TABLE_WRITE: {1: 600}},
+                )
+            ),
+            Golden(
+                "orders: writes of index by-customer throttled, too little capacity; raising 50 to 86",
+                "Writes of index by-customer (table orders) are throttled (600 events in 5 min, 3.8 % of requests): "
+                "demand 60/s against 50 provisioned.",
+                "Writes of index by-customer: demand 60/s on 50 is 120 %, 600 events throttled: raise 50 to 86 "
+                "(70 % used).",
+                "Nothing for now. If this is not resolved in 20 min, look.",
+            ),
+            id="a starving index comes before the table it holds back",
+        ),
+        pytest.param(
+            case(observed(INDEXED, throttled={INDEX_WRITE: {1: 60}, TABLE_WRITE: {1: 60}})),
+            Golden(
+                "orders: writes throttled, a starving index holds the table back; not raised",
+                "Writes of orders are throttled (60 events in 5 min, 0.3 % of requests): an index cannot take its "
+                "share of the writes, so DynamoDB refuses them at the table.",
+                "Nothing. Writes: a starving index throttles these writes: the index comes first; demand 70/s on 100.",
+                "Raise the writes of the index that throttles; the table itself has enough.",
+            ),
+            id="back-pressure whose own cause is not known yet",
+        ),
+        pytest.param(
+            case(observed(causes={(TABLE_WRITE, Cause.KEY_RANGE): {1: 300, 2: 200}})),
+            Golden(
+                "orders: writes throttled, one key range is too hot",
+                "Writes of orders are throttled (500 events in 5 min, 2.3 % of requests): one key range is above a "
+                "partition's 1,000 write units/s, which more capacity cannot lift.",
+                "Nothing. Writes: one key range is over its partition's limit, which capacity cannot lift; "
+                "demand 70/s on 100.",
+                "More capacity cannot help. Spread or cache the hot key; if several keys share the heat, DynamoDB "
+                "splits the range by itself within minutes.",
+            ),
+            id="a hot key range",
+        ),
+        pytest.param(
+            case(observed(causes={(TABLE_READ, Cause.ACCOUNT_LIMIT): {1: 300}})),
+            Golden(
+                "orders: reads throttled, account or table quota reached",
+                "Reads of orders are throttled (300 events in 5 min, 1.4 % of requests): an account or table quota is "
+                "reached at 70/s.",
+                "Nothing. Reads: an account or table quota throttles, not this capacity; demand 70/s on 100.",
+                "Ask for a higher DynamoDB throughput quota in Service Quotas (per table and per account); until then "
+                "free capacity elsewhere in this Region.",
+            ),
+            id="a quota",
+        ),
+        pytest.param(
+            case(
+                observed(
+                    table(throughput(0, 0, cap={Kind.WRITE: 100}), billing=Billing.ON_DEMAND),
+                    {TABLE_WRITE: even(100), TABLE_READ: even(3)},
+                    causes={(TABLE_WRITE, Cause.ON_DEMAND_CAP): {1: 300}},
+                )
+            ),
+            Golden(
+                "orders: writes throttled, on-demand maximum reached",
+                "Writes of orders are throttled (300 events in 5 min, 1.0 % of requests): traffic of 100/s reaches the "
+                "maximum its owner set on the on-demand table.",
+                "Nothing. Writes: on demand, nothing is provisioned; consuming 100/s, its own maximum is 100/s.",
+                "Raise or remove the on-demand maximum (MaxWriteRequestUnits, now 100) if this traffic is wanted.",
+            ),
+            id="the owner's on-demand maximum",
+        ),
+        pytest.param(
+            case(observed(throttled={TABLE_WRITE: {4: 300}})),
+            Golden(
+                "orders: writes throttled, cause not given by AWS",
+                "Writes of orders are throttled (300 events in 5 min, 1.4 % of requests): consumption peaks at 70/s on "
+                "100 provisioned, and AWS gives no cause.",
+                "Nothing. Writes: throttled below capacity and AWS gives no cause; demand 70/s on 100.",
+                "Look for a hot key or bursts within a minute: per-minute figures are below capacity.",
+            ),
+            id="unclassified",
+        ),
+        pytest.param(
+            case(
+                observed(latency={"Query": even(90, 6)}),
+                state=TableState(latency={"Query": Normal(10, 60, ago(7))}),
+            ),
+            Golden(
+                "orders: Query slow, not throttled",
+                "Query on orders is slow but not throttled: 90 ms on average against a normal of 10 ms, for 6 minutes.",
+                "Nothing.",
+                "Capacity is not the answer and none is changed. Look at item and result sizes, at what was deployed, "
+                "and at the AWS Health Dashboard.",
+            ),
+            id="slow",
+        ),
+        pytest.param(
+            case(
+                observed(silent=(TABLE_READ, TABLE_WRITE)),
+                state=TableState(remembered(TABLE_WRITE, [70, *[None] * 9])),
+            ),
+            Golden(
+                "orders: CloudWatch is silent",
+                "orders cannot be seen: the newest CloudWatch point is 10 min old.",
+                "Nothing. Writes: the newest consumption point is stale: nothing is changed on a guess.",
+                "Check the watcher's CloudWatch permission and the AWS Health Dashboard. Nothing is lowered.",
+            ),
+            id="blind",
+        ),
+        pytest.param(
+            case(
+                observed(),
+                state=TableState(
+                    incident=Incident(
+                        "i", NOON - 1200.0, Cause.PROVISIONED, "", Severity.CRITICAL, 2, 0.3, NOON - 900.0, events=1234
+                    )
+                ),
+            ),
+            Golden(
+                "orders: resolved (too little capacity)",
+                "orders is well again: nothing bad for 10 min, after about 6 min of trouble (too little capacity).",
+                "",
+                "Nothing.",
+            ),
+            id="resolved",
+        ),
+        pytest.param(
+            case(
+                observed(),
+                state=TableState(
+                    incident=Incident("i", NOON - 1200.0, Cause.BLIND, "", Severity.WARNING, 1, 0.0, NOON - 900.0)
+                ),
+            ),
+            Golden("orders: resolved, CloudWatch speaks again", "orders can be seen again.", "", "Nothing."),
+            id="blind, resolved",
+        ),
+    ],
+)
+def test_golden_texts(world: World, golden: Golden) -> None:
+    alert = told(*world)
+    assert Golden(alert.subject, alert.sentence, alert.done, alert.todo) == golden
+
+
+def test_every_cause_has_words() -> None:
+    assert set(CAUSE_WORDS) == set(Cause)
+
+
+def test_facts_in_reading_order() -> None:
+    assert told(starved()).facts == (
+        ("demand", "200/s"),
+        ("consumed", "100/s"),
+        ("provisioned", "100 units/s"),
+        ("throttled", "12,000 events in 5 min (29 %)"),
+    )
+
+
+def test_mixed_causes_are_told_apart() -> None:
+    causes = {(TABLE_WRITE, Cause.PROVISIONED): {1: 60.0}, (TABLE_WRITE, Cause.KEY_RANGE): {1: 40.0}}
+    facts = dict(told(observed(causes=causes)).facts)
+    assert facts["throttled, too little capacity"] == "60 events"
+    assert facts["throttled, one key range is too hot"] == "40 events"
+
+
+@pytest.mark.parametrize(
+    ("report", "fact"),
+    [
+        pytest.param(
+            HotKeyReport(sampled=True, throttled=(HotKey("h:1", 300), HotKey("h:2", 30), HotKey("h:3", 29))),
+            "h:1 (up to 300 throttles a minute), h:2 (up to 30 throttles a minute)",
+            id="keys with a tenth of the hottest one's throttles, not those with less",
+        ),
+        pytest.param(
+            HotKeyReport(sampled=False, note="no permission"),
+            "not sampled: no permission",
+            id="not sampled is not no hot key",
+        ),
+        pytest.param(HotKeyReport(sampled=True), "no key reported yet", id="sampled, nothing yet"),
+    ],
+)
+def test_hot_keys(report: HotKeyReport, fact: str) -> None:
+    seen = observed(causes={(TABLE_WRITE, Cause.KEY_RANGE): {1: 300}}, hot_keys={"": report})
+    assert dict(told(seen).facts)["hot keys"] == fact
+
+
+@pytest.mark.parametrize("length", [1, 40, 41, 99, 255])
+def test_what_is_wrong_survives_a_long_table_name_in_the_subject(length: int) -> None:
+    named = table(key=replace(KEY, name="n" * length))
+    subject = told(observed(named, consumed=BUSY, causes=STARVED)).subject
+    assert len(subject) < 100
+    assert subject.startswith("n" * min(length, 20))
+    assert subject.endswith(": writes throttled, too little capacity; raising 100 to 286")
+
+
+def test_both_names_of_255_characters_leave_room_for_the_symptom() -> None:
+    parts = {"": throughput(), "i" * 255: throughput()}
+    named = TableDescription(replace(KEY, name="n" * 255), Billing.PROVISIONED, parts)
+    seen = observed(named, causes={(Dimension("i" * 255, Kind.WRITE), Cause.PROVISIONED): {1: 6000}})
+    subject = told(seen).subject
+    assert len(subject) < 100
+    assert "writes of index iiiii" in subject
+    assert "throttled" in subject
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [
+        pytest.param(10, "0123456789", id="what fits stays"),
+        pytest.param(9, "012345...", id="what does not is cut and says so"),
+    ],
+)
+def test_shortened(limit: int, text: str) -> None:
+    assert shortened("0123456789", limit) == text
+
+
+def test_the_name_gives_way_before_the_news() -> None:
+    assert headed("orders", "resolved", 99) == "orders: resolved"
+    assert headed("n" * 50, "x" * 60, 99) == "n" * 34 + "...: " + "x" * 60
