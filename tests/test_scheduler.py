@@ -65,6 +65,23 @@ def test_the_first_firing_is_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        pytest.param(20.0, 45.0, id="45 s from the start to :05 are enough for the first pass"),
+        pytest.param(34.0, 31.0, id="so are 31"),
+        pytest.param(36.0, 89.0, id="29 are not: the :05 after that"),
+        pytest.param(3.0, 62.0, id="nor are two"),
+    ],
+)
+def test_the_second_firing_leaves_the_first_pass_half_an_interval(second: float, expected: float) -> None:
+    trigger = AlignedTrigger(machine(second), 60.0, 5.0)
+    trigger.get_next_fire_time(None, MACHINE_NOW)
+    waits = [trigger.get_next_fire_time(MACHINE_NOW, MACHINE_NOW) - MACHINE_NOW for _ in range(2)]
+    assert waits[0] == timedelta(seconds=expected)
+    assert waits[1] <= timedelta(seconds=62), "and then it is as ever"
+
+
+@pytest.mark.parametrize(
     ("second", "speed", "expected"),
     [
         pytest.param(30.0, 1.0, 35.0, id="started in the middle of a minute: the next :05"),

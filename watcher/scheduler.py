@@ -5,6 +5,7 @@ APScheduler's own defaults would drop a job that is one second late; grace and o
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Callable
@@ -39,20 +40,24 @@ def next_instant(now: float, interval: float, offset: float) -> float:
 
 
 class AlignedTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 publishes no types
-    """At once, then ``offset`` seconds after each multiple of ``interval`` on the clock's wall face."""
+    """At once, then ``offset`` seconds after each multiple of ``interval`` on the clock's wall face; but none of these
+    within half an interval of the first run, which reads back hours and may take longer."""
 
     def __init__(self, clock: Clock, interval: float, offset: float) -> None:
         self._clock = clock
         self._interval = interval
         self._offset = offset
+        self._lead = EARLY
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         """APScheduler's times are the machine's; the clock says how long its own next instant takes on it."""
         if previous_fire_time is None:
+            self._lead = self._interval / 2
             return now
         here = self._clock.now()
         # A timer may wake a moment early; that moment's instant has then just been served.
-        wait = self._clock.real_seconds(next_instant(here + EARLY, self._interval, self._offset) - here)
+        wait = self._clock.real_seconds(next_instant(here + self._lead, self._interval, self._offset) - here)
+        self._lead = EARLY
         return now + timedelta(seconds=wait)
 
 
@@ -84,9 +89,12 @@ class Scheduler:
         self._turn = threading.Lock()
         self._stopped = False
         self._on_event = on_event
+        # Overlapping runs are told through on_event; APScheduler's own warning would say it twice.
+        quiet = logging.getLogger("apscheduler.quiet")
+        quiet.setLevel(logging.ERROR)
         # One thread: a second one would only ever run the same job beside itself.
-        longest = clock.real_seconds(interval + EARLY) + SLACK
-        self._scheduler = Steadfast(longest, timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
+        longest = clock.real_seconds(interval * 1.5 + EARLY) + SLACK
+        self._scheduler = Steadfast(longest, logger=quiet, timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
         self._scheduler.add_listener(self._heard, EVENT_JOB_MISSED | EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES)
         grace = max(1, round(clock.real_seconds(interval) * GRACE_SHARE))
         self._scheduler.add_job(

@@ -43,6 +43,7 @@ def view(
         quiet_peak=busiest if quiet is None else quiet,
         quiet_known=known,
         long_peak=busiest if peak is None else peak,
+        long_known=180,
         throttled={cause: 5.0} if cause is not Cause.NONE else {},
         share=0.0,
         last_throttle=None if throttled_ago is None else ago(throttled_ago),

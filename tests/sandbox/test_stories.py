@@ -74,7 +74,7 @@ def test_the_others_are_never_throttled(half_hour: Plant, table: str) -> None:
 @pytest.mark.parametrize(
     ("table", "wanted", "dimension"),
     [
-        pytest.param("orders", {"": (100, 900)}, TABLE_WRITE, id="orders: 900 write units are enough"),
+        pytest.param("orders", {"": (80, 900)}, TABLE_WRITE, id="orders: 900 write units are enough"),
         pytest.param(
             "catalog", {"by-category": (90, 450)}, TABLE_WRITE, id="catalog: raising the index frees the table"
         ),

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from watcher.core.diagnose import THROTTLING, View
+from watcher.core.diagnose import CURED_BY_CAPACITY, THROTTLING, Diagnosis, View
 from watcher.core.model import Decision, Dimension, HotKeyReport, Kind
+from watcher.core.policy import IncidentRules
 from watcher.core.reasons import Cause, IncidentState, Mode, Reason
 from watcher.core.series import MINUTE
 from watcher.core.state import Incident, Normal
@@ -42,7 +43,6 @@ TODO = {
 
 FLOOR_REASONS = frozenset({Reason.RAISE_FLOOR, Reason.RESTORE_FLOOR})
 UNDER_WAY = frozenset({Reason.HOLD_SETTLING, Reason.HOLD_BUSY, Reason.HOLD_PENDING})
-CURED_BY_CAPACITY = frozenset({Cause.PROVISIONED, Cause.INDEX_BACK_PRESSURE})
 # A key with less than this part of the hottest one's throttles is along for the ride.
 NOTABLE = 0.1
 # Of a long name, this much stays in a subject, so that tables can still be told apart.
@@ -126,13 +126,29 @@ def story(name: str, cause: Cause, worst: View | None, slow: tuple[str, Normal] 
     noun = capitalised(worst.dimension.noun)
     what = f"{noun} of {name}" if worst.dimension.is_table else f"{noun} (table {name})"
     events = f"{count(worst.events, 'event')} in {len(worst.recent)} min, {percent(worst.share)} of requests"
-    return f"{what} are throttled ({events}): {_because(cause, worst)}."
+    return f"{what} are throttled ({events}): {_because(cause, worst, now)}."
 
 
-def _because(cause: Cause, worst: View) -> str:
+def verdict(now: float, name: str, diagnosis: Diagnosis, incident: Incident | None, rules: IncidentRules) -> str:
+    """How a table is, in one sentence, its open incident considered: calm is not yet over."""
+    if incident is None or diagnosis.cause is not Cause.NONE:
+        return story(name, diagnosis.cause, diagnosis.worst, diagnosis.slow, now)
+    calm = duration(max(0.0, now - incident.last_bad - MINUTE))
+    return (
+        f"{name} has been calm for {calm} ({CAUSE_WORDS[incident.cause]} before that); "
+        f"the incident closes after {duration(rules.resolve_after)} seen without trouble."
+    )
+
+
+def _because(cause: Cause, worst: View, now: float) -> str:
     demand = worst.demand(len(worst.recent)) or 0.0
     consumed = max((minute.served for minute in worst.recent), default=0.0) / MINUTE
     if cause is Cause.PROVISIONED:
+        if worst.expected is not None and worst.expected > worst.provisioned:
+            return f"demand {rate(demand)} against {units(worst.provisioned)}, being raised to {units(worst.expected)}"
+        if worst.raised_at is not None and worst.recent and worst.raised_at > worst.recent[0].start:
+            ago = duration(max(0.0, now - worst.raised_at))
+            return f"demand {rate(demand)}; capacity was raised to {units(worst.provisioned)} {ago} ago"
         return f"demand {rate(demand)} against {units(worst.provisioned)} provisioned"
     if cause is Cause.KEY_RANGE:
         ceiling = "3,000 read units/s" if worst.dimension.kind is Kind.READ else "1,000 write units/s"

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from watcher.core import advice
-from watcher.core.diagnose import SEVERITY_ORDER, THROTTLING, Diagnosis
+from watcher.core.diagnose import CURED_BY_CAPACITY, SEVERITY_ORDER, THROTTLING, Diagnosis, View
 from watcher.core.model import Alert, Decision, HotKeyReport, TableDescription, TableKey
-from watcher.core.policy import TablePolicy
+from watcher.core.policy import IncidentRules, TablePolicy
 from watcher.core.reasons import Cause, IncidentState, Severity
 from watcher.core.state import Incident
 
@@ -18,7 +18,8 @@ SUBJECT_LIMIT = 99  # SNS: less than 100 characters
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """What is wrong in the visible window. impact: share of requests throttled, or latency over normal.
-    worth_a_message: whether it may open an incident; less than that only keeps an open one open."""
+    worth_a_message: whether it may open an incident; less than that only keeps an open one open. lasting: the impact
+    that is left after the last raise: what a raise may already have cured is not worse, it is not yet seen."""
 
     cause: Cause
     index: str
@@ -26,6 +27,7 @@ class Trouble:
     impact: float
     last_bad: float
     worth_a_message: bool
+    lasting: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,7 @@ def find_trouble(briefing: Briefing) -> Trouble | None:
         worst = diagnosis.worst
         if worst is None:
             return None
-        bad = [minute.start for minute in worst.recent if minute.causes]
-        severity = Severity.CRITICAL if worst.share >= rules.critical_share else Severity.WARNING
-        worth = worst.events >= rules.open_events or len(bad) >= rules.open_minutes
-        return Trouble(diagnosis.cause, diagnosis.index, severity, worst.share, max(bad, default=now), worth)
+        return _throttling(diagnosis.cause, diagnosis.index, worst, rules, now)
     if diagnosis.cause is Cause.SLOW and diagnosis.slow is not None:
         _, normal = diagnosis.slow
         return Trouble(
@@ -95,20 +94,47 @@ def find_trouble(briefing: Briefing) -> Trouble | None:
             normal.average / max(normal.mean, 0.001),
             normal.newest,
             worth_a_message=True,
+            lasting=normal.average / max(normal.mean, 0.001),
         )
     if diagnosis.cause is Cause.BLIND and any(view.newest is not None for view in diagnosis.views.values()):
         # A table that never had a point may simply be unused; one that fell silent is news.
-        return Trouble(Cause.BLIND, "", Severity.WARNING, 0.0, now, worth_a_message=True)
+        return Trouble(Cause.BLIND, "", Severity.WARNING, 0.0, now, worth_a_message=True, lasting=0.0)
     return None
 
 
+def _throttling(cause: Cause, index: str, worst: View, rules: IncidentRules, now: float) -> Trouble:
+    bad = [minute.start for minute in worst.recent if minute.causes]
+    many = worst.events >= rules.open_events or len(bad) >= rules.open_minutes
+    steady = len(bad) == len(worst.recent)
+    raised = worst.raised_at if cause in CURED_BY_CAPACITY else None
+    lasting = worst.share if raised is None else worst.share_since(raised)
+    return Trouble(
+        cause=cause,
+        index=index,
+        # What is left may be a larger share than the whole window's, and is then told once as what it is.
+        severity=_severity(max(worst.share, lasting), rules),
+        impact=worst.share,
+        last_bad=max(bad, default=now),
+        worth_a_message=many and (worst.share >= rules.open_share or steady),
+        lasting=lasting,
+    )
+
+
+def _severity(share: float, rules: IncidentRules) -> Severity:
+    return Severity.CRITICAL if share >= rules.critical_share else Severity.WARNING
+
+
 def _is_worse(incident: Incident, trouble: Trouble, policy: TablePolicy) -> bool:
-    order = list(Severity).index
-    if order(trouble.severity) > order(incident.severity):
+    rules = policy.incidents
+    if (
+        trouble.cause in THROTTLING
+        and incident.severity is Severity.WARNING
+        and trouble.lasting >= rules.critical_share
+    ):
         return True
     if SEVERITY_ORDER.index(trouble.cause) < SEVERITY_ORDER.index(incident.cause) and trouble.worth_a_message:
         return True
-    return trouble.cause in THROTTLING and trouble.impact >= max(0.01, incident.peak * policy.incidents.worsen_factor)
+    return trouble.cause in THROTTLING and trouble.lasting >= max(0.01, incident.peak * rules.worsen_factor)
 
 
 def _is_calm(incident: Incident, briefing: Briefing) -> bool:

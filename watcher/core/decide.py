@@ -199,6 +199,9 @@ def _unless_unsure(tuning: Tuning, view: View, lowered: Wish) -> Wish:
     """No decrease on absent or stale data: every answer complete and the quiet window known."""
     if not view.complete or view.newest is None:
         return lowered.held(Reason.HOLD_STALE, "CloudWatch's last answer was incomplete")
+    if lowered.reason is Reason.LOWER_UNUSED and view.long_known < tuning.least_known:
+        why = f"only {view.long_known} minutes of it are known so far, and {tuning.least_known} are wanted first"
+        return lowered.held(Reason.HOLD_ABSENT, why)
     if view.quiet_known < QUIET_COVERAGE * tuning.quiet_minutes:
         why = f"only {view.quiet_known} of the last {tuning.quiet_minutes} minutes are known"
         return lowered.held(Reason.HOLD_ABSENT, why)

@@ -27,7 +27,7 @@ class Minute:
     """One visible minute of one dimension, all in units (or events) of the whole minute.
 
     served: consumed units. wanted: served plus what own capacity refused: the demand estimate.
-    causes: throttled events by cause, after attribution; throttled: all of them.
+    causes: throttled events by cause, after attribution; throttled: all of them. refused: the units they would have cost.
     """
 
     start: int
@@ -35,6 +35,7 @@ class Minute:
     wanted: float
     throttled: float
     causes: Mapping[Cause, float]
+    refused: float
 
     @property
     def demand(self) -> float:
@@ -66,9 +67,10 @@ def minutes(
     known = []
     for start, served in state.consumed.between(since, now):
         causes = attribute(now, dimension, states, start, served, provisioned)
-        refused = causes.get(Cause.PROVISIONED, 0.0) * units_per_request(state, start)
-        wanted = max(served, min(served + refused, tuning.demand_cap * provisioned * MINUTE))
-        known.append(Minute(start, served, wanted, throttled_events(state, start), causes))
+        cost, events = units_per_request(state, start), throttled_events(state, start)
+        starved = causes.get(Cause.PROVISIONED, 0.0) * cost
+        wanted = max(served, min(served + starved, tuning.demand_cap * provisioned * MINUTE))
+        known.append(Minute(start, served, wanted, events, causes, events * cost))
     return known
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from watcher.core import latency
-from watcher.core.demand import Minute, known_minutes, minutes, throttled_events, units_per_request
+from watcher.core.demand import Minute, known_minutes, minutes, throttled_events
 from watcher.core.intake import Intake
 from watcher.core.model import Dimension, TableDescription
 from watcher.core.policy import TablePolicy
@@ -26,6 +26,7 @@ THROTTLING = frozenset(
         Cause.UNCLASSIFIED,
     }
 )
+CURED_BY_CAPACITY = frozenset({Cause.PROVISIONED, Cause.INDEX_BACK_PRESSURE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ class View:
     quiet_known: how many of its minutes are known. long_peak: largest consumption of the kept series.
     throttled: events by cause in the window. share: part of the window's requests that was throttled, each weighed as
     the units it costs.
-    last_throttle: start of the newest minute with a throttled event.
+    last_throttle: start of the newest minute with a throttled event. long_known: minutes of the kept series that are
+    known. raised_at: when capacity was last raised, None when never. expected: the capacity last seen or written, other
+    than ``provisioned`` while a change is on its way.
     """
 
     dimension: Dimension
@@ -48,10 +51,13 @@ class View:
     quiet_peak: float | None
     quiet_known: int
     long_peak: float
+    long_known: int
     throttled: Mapping[Cause, float]
     share: float
     last_throttle: int | None
     cause: Cause
+    raised_at: float | None = None
+    expected: int | None = None
 
     @property
     def events(self) -> float:
@@ -60,6 +66,10 @@ class View:
     @property
     def consumed(self) -> float | None:
         return self.recent[-1].served / MINUTE if self.recent else None
+
+    def share_since(self, instant: float) -> float:
+        """Throttled share of the window's minutes that start at or after ``instant``."""
+        return _share([minute for minute in self.recent if minute.start >= instant])
 
     def demand(self, minutes: int) -> float | None:
         """Largest demand of the newest ``minutes`` visible minutes."""
@@ -126,8 +136,6 @@ def _view(
     recent = tuple(minute for minute in seen if minute.start >= end - policy.incidents.window)
     quiet = [minute.demand for minute in seen if minute.start >= quiet_from]
     throttled = _by_cause(recent)
-    refused = sum(minute.throttled * units_per_request(state, minute.start) for minute in recent)
-    served = sum(minute.served for minute in recent)
     return View(
         dimension=dimension,
         provisioned=provisioned,
@@ -137,12 +145,20 @@ def _view(
         recent=recent,
         quiet_peak=max(quiet, default=None),
         long_peak=max(state.consumed.points.values(), default=0.0) / MINUTE,
+        long_known=len(state.consumed.points),
+        raised_at=state.raised_at,
+        expected=state.expected,
         quiet_known=known_minutes(state.consumed, quiet_from, end),
         throttled=throttled,
-        share=refused / (refused + served) if refused else 0.0,
+        share=_share(recent),
         last_throttle=_last_throttle(now, intake, tuning.throttle_hold),
         cause=_verdict(intake.freshness, throttled),
     )
+
+
+def _share(recent: Sequence[Minute]) -> float:
+    refused = sum(minute.refused for minute in recent)
+    return refused / (refused + sum(minute.served for minute in recent)) if refused else 0.0
 
 
 def _by_cause(recent: Sequence[Minute]) -> dict[Cause, float]:

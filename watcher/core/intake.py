@@ -14,25 +14,20 @@ from dataclasses import dataclass, replace
 
 from watcher.core.model import CAUSE_METRICS, Answer, Dimension, Metric, Query, TableObservation
 from watcher.core.policy import Tuning
-from watcher.core.reasons import Cause, Freshness
+from watcher.core.reasons import Freshness
 from watcher.core.series import MINUTE, Series
 from watcher.core.state import SERIES_SECONDS, DimensionState
-
-# A restarted counter must not count what was throttled hours before this process lived.
-COUNTED_SECONDS = 600.0
 
 NOTHING = Answer(complete=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """One dimension after the newest answers. complete: consumption and throttles were both answered in full.
-    gained: throttled events newly learned of, by what AWS named as the cause (UNCLASSIFIED for the rest)."""
+    """One dimension after the newest answers. complete: consumption and throttles were both answered in full."""
 
     state: DimensionState
     complete: bool
     freshness: Freshness
-    gained: Mapping[Cause, float]
 
 
 def take_in(
@@ -91,7 +86,6 @@ def _take_in_one(
         state=updated,
         complete=consumed.complete and throttled.complete,
         freshness=freshness(now, tuning, updated.consumed),
-        gained=_gained(now, state, throttled, named),
     )
 
 
@@ -106,17 +100,6 @@ def _silent_zeros(
         for minute in spoken
         if minute not in points and minute not in known.points and (usually_silent or minute <= settled_before)
     }
-
-
-def _gained(now: float, state: DimensionState, total: Answer, named: Mapping[Cause, Answer]) -> dict[Cause, float]:
-    def recent(answer: Answer) -> dict[int, float]:
-        return {minute: value for minute, value in answer.points.items() if minute >= now - COUNTED_SECONDS}
-
-    gained = {cause: state.causes.get(cause, Series()).gained(recent(answer)) for cause, answer in named.items()}
-    rest = state.throttled.gained(recent(total)) - sum(gained.values())
-    if rest > 0:
-        gained[Cause.UNCLASSIFIED] = rest
-    return {cause: events for cause, events in gained.items() if events > 0}
 
 
 def freshness(now: float, tuning: Tuning, series: Series) -> Freshness:

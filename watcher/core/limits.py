@@ -48,9 +48,9 @@ def limited(situation: Situation, wish: Wish) -> Wish:
             _step_size,
             _changes_per_hour,
             _no_bounds_no_act,
-            _not_while_busy,
             _not_on_global_tables,
             _not_against_another_hand,
+            _not_while_busy,
             _not_after_refusal,
             _bounds,
         ),
@@ -178,7 +178,7 @@ def floor_wish(situation: Situation, wish: Wish) -> Wish | None:
     wanted = _unlimited_floor(situation, wish)
     if wanted is None:
         return None
-    chain = (_observe_only, _changes_per_hour, _not_while_busy, _not_on_global_tables, _not_after_refusal)
+    chain = (_observe_only, _changes_per_hour, _not_on_global_tables, _not_while_busy, _not_after_refusal)
     return _through(chain, situation, wanted)
 
 

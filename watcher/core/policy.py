@@ -52,8 +52,9 @@ class Tuning:
     demand_minutes: int = 3  # a raise looks at the largest demand of these newest minutes
     quiet_minutes: int = 20  # a decrease looks at the largest demand of these
     demand_cap: float = 20.0  # one minute's estimate is at most this multiple of the capacity it was seen at
-    lower_saving: float = 0.125  # smallest saving worth a decrease that costs nothing of the budget
-    early_saving: float = 0.40  # smallest saving worth one of the day's first four decreases
+    least_known: int = 60  # minutes of a dimension that must be known before its first decrease
+    lower_saving: float = 0.125  # smallest saving worth a decrease an hour after the last one
+    early_saving: float = 0.40  # smallest saving worth one sooner than that, which only the first four of a day can be
     ride_saving: float = 0.02  # the sibling kind's saving that joins a decrease already paid for
     lower_hold: float = 900.0  # seconds between two decreases of one table or index, so that each is seen at work
     memory_share: float = 0.5  # a decrease leaves room for this part of the largest demand of the last three hours
@@ -83,7 +84,8 @@ class IncidentRules:
     """When a table's trouble is worth a message.
 
     open_events: throttled events in the last ``window`` that open an incident at once; fewer open one when they show in
-    ``open_minutes`` different minutes of it, so that a lone event that an SDK retried away wakes nobody.
+    ``open_minutes`` different minutes of it, so that a lone event that an SDK retried away wakes nobody; and below
+    ``open_share`` of the requests only a trickle that shows in every minute of the window does.
     resolve_after: calm seconds, with fresh data, that close it. critical_share: share of a dimension's
     requests throttled that makes it critical.
     slow_factor, slow_floor_ms, slow_minutes: an operation is slow when its average is above factor x its own normal,
@@ -92,6 +94,7 @@ class IncidentRules:
 
     open_events: float = 10.0
     open_minutes: int = 2
+    open_share: float = 0.001
     window: float = 300.0
     resolve_after: float = 600.0
     critical_share: float = 0.05

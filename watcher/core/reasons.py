@@ -6,12 +6,13 @@ from enum import StrEnum
 
 
 class Cause(StrEnum):
-    """Why requests fail, or are slow, or why nothing can be said. Worst first where several hold at once."""
+    """Why requests fail, or are slow, or why nothing can be said. Worst first where several hold at once:
+    what capacity cannot cure needs a person, so it comes before what it can."""
 
-    PROVISIONED = "provisioned"  # more demand than provisioned capacity: capacity is the answer
     KEY_RANGE = "key-range"  # one key range above 3,000 RCU/s or 1,000 WCU/s: capacity cannot help
     ACCOUNT_LIMIT = "account-limit"  # an account or table quota: ask AWS to lift it
     ON_DEMAND_CAP = "on-demand-cap"  # the maximum the owner set on an on-demand table or index
+    PROVISIONED = "provisioned"  # more demand than provisioned capacity: capacity is the answer
     INDEX_BACK_PRESSURE = "index-back-pressure"  # a starving index throttles its table's writes
     UNCLASSIFIED = "unclassified"  # throttled, but neither AWS nor the utilisation says why
     SLOW = "slow"  # latency far above its own normal without throttling: not a capacity problem

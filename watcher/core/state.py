@@ -18,7 +18,8 @@ SERIES_SECONDS = 3 * 3600.0  # how much of each series is kept
 
 @dataclass(frozen=True, slots=True)
 class DimensionState:
-    """consumed, requests, throttled, causes: cache; units or events per minute.
+    """consumed, requests, throttled, causes: cache; units or events per minute. counted: cache; throttled events by
+    cause that counters have been told of, by minute.
 
     expected: the capacity this watcher last saw or wrote, units per second; a different one in DescribeTable is
     another hand's. raised_at / lowered_at: instants of the last change in that direction, whoever made it.
@@ -30,6 +31,7 @@ class DimensionState:
     requests: Series = field(default_factory=Series)
     throttled: Series = field(default_factory=Series)
     causes: Mapping[Cause, Series] = field(default_factory=dict)
+    counted: Mapping[int, Mapping[Cause, float]] = field(default_factory=dict)
     expected: int | None = None
     raised_at: float | None = None
     lowered_at: float | None = None

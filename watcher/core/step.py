@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from watcher.core import advice, alerting, latency
+from watcher.core import advice, alerting, latency, tally
 from watcher.core.budget import budget
 from watcher.core.decide import Wish, wish
 from watcher.core.diagnose import Diagnosis, View, diagnose
@@ -65,7 +65,8 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
     intakes = {d: replace(intake, state=recognised.dimensions[d]) for d, intake in intakes.items()}
     normals = latency.learn(policy.incidents, state.latency, observation.answers, now - SERIES_SECONDS)
     diagnosis = diagnose(now, policy, description, intakes, normals)
-    state = replace(state, dimensions=recognised.dimensions, foreign_at=recognised.foreign_at, latency=normals)
+    counted, gains = tally.count(now, description, recognised.dimensions)
+    state = replace(state, dimensions=counted, foreign_at=recognised.foreign_at, latency=normals)
 
     decisions, actions = _decide(now, policy, state, observation, diagnosis)
     briefing = alerting.Briefing(
@@ -75,7 +76,7 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
         diagnosis=diagnosis,
         decisions=decisions,
         hot_keys=observation.hot_keys,
-        gained=sum(sum(intake.gained.values()) for intake in intakes.values()),
+        gained=sum(sum(events.values()) for events in gains.values()),
     )
     incident, alert = alerting.follow(state.incident, briefing)
     new = _worth_recording(state, decisions, actions)
@@ -87,10 +88,8 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
     )
     explanation = Explanation(
         cause=diagnosis.cause,
-        sentence=_sentence(now, description, diagnosis),
-        dimensions=tuple(
-            _report(now, policy, description, view, intakes[d].gained) for d, view in diagnosis.views.items()
-        ),
+        sentence=advice.verdict(now, description.key.name, diagnosis, incident, policy.incidents),
+        dimensions=tuple(_report(now, policy, description, view, gains[d]) for d, view in diagnosis.views.items()),
         decisions=tuple(decisions),
         new_decisions=tuple(new),
         latency=latency.report(normals),
@@ -236,10 +235,6 @@ def _forget_old_advice(state: TableState, decisions: list[Decision]) -> dict[Dim
         dimension: replace(known, advised=None) if dimension in holding else known
         for dimension, known in state.dimensions.items()
     }
-
-
-def _sentence(now: float, description: TableDescription, diagnosis: Diagnosis) -> str:
-    return advice.story(description.key.name, diagnosis.cause, diagnosis.worst, diagnosis.slow, now)
 
 
 def _report(

@@ -28,8 +28,9 @@ def recognise(
 ) -> Recognised:
     """Compare what is provisioned with what this watcher last saw or wrote.
 
-    A difference on a dimension that Application Auto Scaling holds is its own doing and no news; on any other (its
-    target suspended, say) it is another hand. On-demand tables have nothing provisioned to compare.
+    A difference on a dimension that Application Auto Scaling holds is its own doing and no news, nor is one while its
+    targets could not be read (``scaling`` None); on any other (its target suspended, say) it is another hand.
+    On-demand tables have nothing provisioned to compare.
     """
     if description.billing is Billing.ON_DEMAND:
         forgotten = {d: replace(state, expected=None) for d, state in states.items()}
@@ -37,8 +38,8 @@ def recognise(
     known: dict[Dimension, DimensionState] = {}
     for dimension, state in states.items():
         known[dimension], foreign = _recognise_one(now, description, dimension, state)
-        target = (scaling or {}).get(dimension)
-        if foreign and not (target and target.holds):
+        target = scaling.get(dimension) if scaling is not None else None
+        if foreign and scaling is not None and not (target and target.holds):
             foreign_at = now
     return Recognised(known, foreign_at)
 

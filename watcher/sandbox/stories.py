@@ -59,7 +59,7 @@ def _orders(origin: int, seed: int) -> Story:
     """Writes step to six times the provisioned capacity: throttled within two minutes, cured by one raise."""
     spells = Spells(origin, first=1, minutes=45, period=100, seed=seed)
     levels = {TABLE_READ: steady(55.0), TABLE_WRITE: surging(steady(60.0), spells, 10.0)}
-    return Story(TableSpec("orders", read=100, write=100, demand=demand(levels, seed + 1)))
+    return Story(TableSpec("orders", read=80, write=100, demand=demand(levels, seed + 1)))
 
 
 def _sessions(origin: int, seed: int) -> Story:
