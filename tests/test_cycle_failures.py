@@ -13,6 +13,7 @@ from tests.support.world import (
     REGION,
     SETTINGS,
     START,
+    WARM,
     World,
     check_order,
     heated,
@@ -65,7 +66,7 @@ def test_one_table_that_cannot_be_described_is_reported_and_the_others_go_on() -
 
 def test_a_dark_region_does_not_hold_up_the_others() -> None:
     with World(starved()) as world:
-        other = Plant(START - 1800, region="eu-west-1")
+        other = Plant(START - WARM, region="eu-west-1")
         other.create(steady())
         world.more_regions.append(PlantAws(other, world.clock))
         world.run()
@@ -125,7 +126,7 @@ def test_while_cloudwatch_cannot_be_read_nothing_is_changed_and_then_everything_
         seen = state.dimensions[TABLE_WRITE].consumed.points
         # No minute of the outage is missing: from the first one of the plant to the newest visible one.
         assert len(seen) == (max(seen) - min(seen)) // 60 + 1
-        assert min(seen) == START - 1800
+        assert min(seen) == START - WARM
 
 
 def test_after_an_outage_longer_than_the_window_no_minute_is_missing() -> None:

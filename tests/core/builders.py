@@ -60,7 +60,8 @@ def ago(minutes: int, now: float = NOON) -> int:
     return int(now) - MINUTE * (minutes + 1)
 
 
-def even(rate: float, minutes: int = 30) -> list[float]:
+def even(rate: float, minutes: int = 60) -> list[float]:
+    """As long as must be known before a decrease, where nothing else is said."""
     return [rate] * minutes
 
 

@@ -36,7 +36,7 @@ from watcher.core.state import TableState
 from watcher.core.step import step
 
 WINDOW = 10  # minutes read back each cycle
-HISTORY = 40  # minutes that are there to be read back by the first one
+HISTORY = 60  # minutes that are there to be read back by the first one: enough for a decrease
 
 
 @dataclass(frozen=True, slots=True)

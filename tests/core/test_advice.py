@@ -31,6 +31,7 @@ from watcher.core.model import (
     HotKeyReport,
     Kind,
     ScalableTarget,
+    Status,
     TableDescription,
     TableObservation,
 )
@@ -66,8 +67,10 @@ def case(seen: TableObservation, rules: TablePolicy | None = None, state: TableS
     return seen, rules, state
 
 
-def starved(scaling: dict[Dimension, ScalableTarget] | None = None) -> TableObservation:
-    return observed(consumed=BUSY, causes=STARVED, scaling=scaling)
+def starved(
+    scaling: dict[Dimension, ScalableTarget] | None = None, description: TableDescription | None = None
+) -> TableObservation:
+    return observed(description, consumed=BUSY, causes=STARVED, scaling=scaling)
 
 
 ACTED = "orders: writes throttled, too little capacity; raising 100 to 286"
@@ -142,16 +145,31 @@ SCALED = {TABLE_WRITE: ScalableTarget(50, 400)}
         ),
         pytest.param(
             case(
-                starved(),
-                state=TableState(remembered(TABLE_WRITE, expected=100, raised_at=NOON - 30.0, raised_on=ago(1))),
+                starved(description=table(throughput(write=286))),
+                state=TableState(remembered(TABLE_WRITE, expected=286, raised_at=NOON - 30.0, raised_on=ago(1))),
             ),
             Golden(
                 "orders: writes throttled, too little capacity; change under way",
-                THROTTLED_WRITES,
+                "Writes of orders are throttled (12,000 events in 5 min, 29 % of requests): demand 200/s; capacity was "
+                "raised to 286 30 s ago.",
                 "Nothing. Writes: waiting for a minute that shows the last change at work.",
                 "Nothing for now: the last change is not yet visible in CloudWatch.",
             ),
             id="too little capacity, just raised",
+        ),
+        pytest.param(
+            case(
+                starved(description=table(throughput(status=Status.UPDATING))),
+                state=TableState(remembered(TABLE_WRITE, expected=286, raised_at=NOON - 30.0, raised_on=ago(1))),
+            ),
+            Golden(
+                "orders: writes throttled, too little capacity; change under way",
+                "Writes of orders are throttled (12,000 events in 5 min, 29 % of requests): demand 200/s against 100, "
+                "being raised to 286.",
+                "Nothing. Writes: waiting for a minute that shows the last change at work.",
+                "Nothing for now: the last change is not yet visible in CloudWatch.",
+            ),
+            id="too little capacity, a raise is under way: what is not in force is not called raised",
         ),
         pytest.param(
             case(
@@ -295,6 +313,73 @@ SCALED = {TABLE_WRITE: ScalableTarget(50, 400)}
 def test_golden_texts(world: World, golden: Golden) -> None:
     alert = told(*world)
     assert Golden(alert.subject, alert.sentence, alert.done, alert.todo) == golden
+
+
+def sentence(seen: TableObservation, state: TableState | None = None) -> str:
+    return run(seen, state=state).explanation.sentence
+
+
+# The window of five minutes begins at ago(5).
+@pytest.mark.parametrize(
+    ("raised", "because"),
+    [
+        pytest.param(None, "demand 200/s against 100 provisioned", id="never raised"),
+        pytest.param(NOON - 120.0, "demand 200/s; capacity was raised to 100 2 min ago", id="raised two minutes ago"),
+        pytest.param(ago(5) + 1.0, "demand 200/s; capacity was raised to 100 6 min ago", id="just within the window"),
+        pytest.param(
+            float(ago(5)), "demand 200/s against 100 provisioned", id="as it began: all of it shows the raise"
+        ),
+    ],
+)
+def test_what_was_raised_within_the_window_is_not_held_against_a_demand_from_before_it(
+    raised: float | None, because: str
+) -> None:
+    state = TableState(remembered(TABLE_WRITE, expected=100, raised_at=raised))
+    assert sentence(starved(), state) == (
+        f"Writes of orders are throttled (12,000 events in 5 min, 29 % of requests): {because}."
+    )
+
+
+def was_bad(minutes: int, cause: Cause = Cause.PROVISIONED) -> TableState:
+    """An open incident whose newest bad minute is ``ago(minutes)``."""
+    return TableState(
+        incident=Incident("i", NOON - 1200.0, cause, "", Severity.WARNING, 1, 0.02, float(ago(minutes)), events=9)
+    )
+
+
+HOT = observed(causes={(TABLE_WRITE, Cause.KEY_RANGE): {1: 100}})
+CALM_OPEN = "orders has been calm for {} ({} before that); the incident closes after 10 min seen without trouble."
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "expected"),
+    [
+        pytest.param(observed(), TableState(), "orders is well.", id="calm, no incident"),
+        pytest.param(observed(), was_bad(3), CALM_OPEN.format("3 min", "too little capacity"), id="calm, still open"),
+        pytest.param(
+            observed(),
+            was_bad(10, Cause.KEY_RANGE),
+            CALM_OPEN.format("10 min", "one key range is too hot"),
+            id="nine calm minutes were seen, the newest ended a minute ago: still open",
+        ),
+        pytest.param(observed(), was_bad(11), "orders is well.", id="ten were seen: closed in this very step"),
+        pytest.param(
+            HOT,
+            was_bad(3, Cause.KEY_RANGE),
+            "Writes of orders are throttled (100 events in 5 min, 0.5 % of requests): one key range is above a "
+            "partition's 1,000 write units/s, which more capacity cannot lift.",
+            id="open and in trouble: the trouble",
+        ),
+        pytest.param(
+            observed(silent=(TABLE_READ, TABLE_WRITE)),
+            was_bad(3),
+            "orders: CloudWatch has published no consumption, so nothing can be said.",
+            id="open and blind: blind is not calm",
+        ),
+    ],
+)
+def test_how_a_table_is_with_its_incident_considered(seen: TableObservation, state: TableState, expected: str) -> None:
+    assert sentence(seen, state) == expected
 
 
 def test_every_cause_has_words() -> None:

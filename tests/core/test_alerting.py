@@ -23,7 +23,7 @@ from tests.core.builders import (
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Dimension, Metric
 from watcher.core.reasons import Cause, IncidentState, Severity
 from watcher.core.result import StepResult
-from watcher.core.state import Incident, Normal, TableState
+from watcher.core.state import DimensionState, Incident, Normal, TableState
 from watcher.core.step import farewell
 
 P, K, U = Cause.PROVISIONED, Cause.KEY_RANGE, Cause.UNCLASSIFIED
@@ -40,6 +40,13 @@ def after(causes: dict[tuple[Dimension, Cause], Events], known: Incident | None 
     return run(observed(causes=causes), state=remembered_state)
 
 
+def opened(result: StepResult) -> bool:
+    incident = result.state.incident
+    assert [alert.state for alert in result.alerts] == ([IncidentState.OPEN] if incident else [])
+    return incident is not None
+
+
+# One unit a second: even a single event is more than one request in a thousand of the window's 300 units.
 @pytest.mark.parametrize(
     ("events", "opens"),
     [
@@ -52,13 +59,30 @@ def after(causes: dict[tuple[Dimension, Cause], Events], known: Incident | None 
     ],
 )
 def test_what_opens_an_incident(events: Events, opens: bool) -> None:  # noqa: FBT001 - a table's column
-    result = after({(TABLE_WRITE, K): events} if events else {})
-    assert (result.state.incident is not None) is opens
-    assert [alert.state for alert in result.alerts] == ([IncidentState.OPEN] if opens else [])
+    seen = observed(consumed={TABLE_WRITE: even(1)}, causes={(TABLE_WRITE, K): events} if events else {})
+    assert opened(run(seen)) is opens
+
+
+# 333 units/s serve 99,900 in the window: 100 events are exactly one request in a thousand.
+@pytest.mark.parametrize(
+    ("events", "opens"),
+    [
+        pytest.param({1: 100}, True, id="one request in a thousand, in one minute"),
+        pytest.param({1: 99}, False, id="just below it, in one minute"),
+        pytest.param({1: 20, 2: 20, 3: 20, 4: 20, 5: 19}, True, id="just below it, but in every minute of the window"),
+        pytest.param({1: 1, 2: 1, 3: 1, 4: 1, 5: 1}, True, id="a trickle of one event in every minute"),
+        pytest.param({1: 25, 2: 25, 3: 25, 4: 24}, False, id="just below it, in all but one minute"),
+        pytest.param({1: 25, 2: 25, 3: 25, 5: 25}, True, id="one in a thousand, in all but one minute"),
+    ],
+)
+def test_what_opens_an_incident_on_a_busy_table(events: Events, opens: bool) -> None:  # noqa: FBT001 - a table's column
+    busy = table(throughput(write=500))
+    seen = observed(busy, {TABLE_WRITE: even(333)}, causes={(TABLE_WRITE, K): events})
+    assert opened(run(seen)) is opens
 
 
 def test_an_opened_incident_is_numbered_and_identified() -> None:
-    alert = only(after({(TABLE_WRITE, K): {1: 10}}).alerts)
+    alert = only(after({(TABLE_WRITE, K): {1: 100}}).alerts)
     assert (alert.incident, alert.sequence, alert.opened_at) == (f"eu-west-1.orders.{NOON}", 1, NOON)
     assert alert.attributes()["index"] == "-"
 
@@ -83,17 +107,20 @@ def test_severity(events: float, severity: Severity) -> None:
         pytest.param(
             incident(severity=Severity.CRITICAL, peak=0.06), {(TABLE_WRITE, K): {1: 1106}}, False, id="critical before"
         ),
-        pytest.param(incident(), {(TABLE_WRITE, P): {1: 10}}, True, id="a worse cause"),
-        pytest.param(incident(), {(TABLE_WRITE, P): {1: 9}}, False, id="a worse cause, but a trickle"),
-        pytest.param(incident(P), {(TABLE_WRITE, K): {1: 100}}, False, id="a lesser cause"),
+        # Of 21,000 units, 22 events are just above one request in a thousand, and 21 are just below it.
+        pytest.param(incident(P), {(TABLE_WRITE, K): {1: 22}}, True, id="a worse cause: what capacity cannot cure"),
+        pytest.param(incident(P), {(TABLE_WRITE, K): {1: 21}}, False, id="a worse cause, but a trickle"),
+        pytest.param(incident(), {(TABLE_WRITE, P): {1: 100}}, False, id="a lesser cause: what a raise will cure"),
+        pytest.param(incident(Cause.ON_DEMAND_CAP), {(TABLE_WRITE, P): {1: 100}}, False, id="a cap, then capacity"),
+        pytest.param(incident(P), {(TABLE_WRITE, Cause.ACCOUNT_LIMIT): {1: 22}}, True, id="capacity, then a quota"),
         # 4 x 0.01: e / (e + 21,000) = 0.04 is 875 events.
         pytest.param(incident(), {(TABLE_WRITE, K): {1: 874}}, False, id="just below four times its worst"),
         pytest.param(incident(), {(TABLE_WRITE, K): {1: 875}}, True, id="four times its worst"),
         # From a peak of almost nothing at least 1 % is wanted: 212.1 events.
         pytest.param(incident(peak=0.0001), {(TABLE_WRITE, K): {1: 212}}, False, id="many times of almost nothing"),
         pytest.param(incident(peak=0.0001), {(TABLE_WRITE, K): {1: 213}}, True, id="until it is one per cent"),
-        pytest.param(incident(Cause.SLOW, peak=6.0), {(TABLE_WRITE, K): {1: 10}}, True, id="slow, and now throttled"),
-        pytest.param(incident(Cause.BLIND, peak=0.0), {(TABLE_WRITE, K): {1: 10}}, True, id="blind, and now throttled"),
+        pytest.param(incident(Cause.SLOW, peak=6.0), {(TABLE_WRITE, K): {1: 22}}, True, id="slow, and now throttled"),
+        pytest.param(incident(Cause.BLIND, peak=0.0), {(TABLE_WRITE, K): {1: 22}}, True, id="blind, and now throttled"),
     ],
 )
 def test_what_worsens_an_incident(
@@ -114,9 +141,88 @@ def test_an_incident_that_goes_on_grows_without_a_word() -> None:
 
 
 def test_a_worsened_incident_takes_the_worse_cause_and_never_a_lower_severity() -> None:
-    worse = after({(TABLE_WRITE, P): {1: 10}}, incident(severity=Severity.CRITICAL)).state.incident
+    worse = after({(TABLE_WRITE, K): {1: 100}}, incident(P, severity=Severity.CRITICAL)).state.incident
     assert worse is not None
-    assert (worse.cause, worse.severity) == (P, Severity.CRITICAL)
+    assert (worse.cause, worse.severity) == (K, Severity.CRITICAL)
+
+
+def raised(at: float) -> dict[Dimension, DimensionState]:
+    return remembered(TABLE_WRITE, expected=100, raised_at=at)
+
+
+# Each minute serves 4,200 units. 21,000 events of ago(3) are half of the window's requests; of the two minutes from
+# ago(2) on, 8,400 units, one request in twenty is 442.1 events.
+@pytest.mark.parametrize(
+    ("known", "causes", "raise_at", "told"),
+    [
+        pytest.param(incident(P), {(TABLE_WRITE, P): {3: 21_000}}, ago(2), False, id="bad before the raise only"),
+        pytest.param(incident(P), {(TABLE_WRITE, P): {3: 21_000}}, None, True, id="as bad, and nothing was raised"),
+        pytest.param(
+            incident(P), {(TABLE_WRITE, P): {3: 21_000}}, NOON - 1.0, False, id="no minute seen since the raise"
+        ),
+        pytest.param(
+            incident(P), {(TABLE_WRITE, P): {3: 21_000, 1: 9000}}, ago(2), True, id="still bad after the raise"
+        ),
+        pytest.param(
+            incident(P, peak=0.02), {(TABLE_WRITE, P): {3: 21_000, 1: 442}}, ago(2), False, id="not critical after it"
+        ),
+        pytest.param(
+            incident(P, peak=0.02), {(TABLE_WRITE, P): {3: 21_000, 1: 443}}, ago(2), True, id="just critical after it"
+        ),
+        # From a peak of 1 %, four times that is 350 events of the two minutes.
+        pytest.param(incident(P), {(TABLE_WRITE, P): {3: 400, 1: 349}}, ago(2), False, id="less than four times after"),
+        pytest.param(incident(P), {(TABLE_WRITE, P): {3: 400, 1: 350}}, ago(2), True, id="four times its worst after"),
+        pytest.param(
+            incident(P), {(TABLE_WRITE, P): {2: 9000}}, ago(2), True, id="raised as the bad minute began: it shows it"
+        ),
+        pytest.param(
+            incident(P), {(TABLE_WRITE, P): {2: 9000}}, ago(2) + 1, False, id="raised a second later: it does not"
+        ),
+        pytest.param(
+            incident(P, severity=Severity.CRITICAL, peak=0.3),
+            {(TABLE_WRITE, P): {1: 9000}},
+            ago(2),
+            False,
+            id="still bad after the raise, but told as critical before",
+        ),
+        pytest.param(
+            incident(), {(TABLE_WRITE, K): {3: 21_000}}, ago(2), True, id="a raise does not cure a hot key range"
+        ),
+        pytest.param(
+            incident(P), {(TABLE_WRITE, K): {1: 100}}, ago(2), True, id="a hot key range is found after the raise"
+        ),
+        pytest.param(
+            incident(), {(TABLE_WRITE, P): {3: 21_000}}, ago(2), False, id="a hot key range first, capacity then raised"
+        ),
+        pytest.param(
+            incident(Cause.SLOW, peak=6.0),
+            {(TABLE_WRITE, P): {3: 21_000}},
+            ago(2),
+            True,
+            id="slow and now throttled is news, cured or not",
+        ),
+    ],
+)
+def test_what_a_raise_may_have_cured_is_not_worse(
+    known: Incident,
+    causes: dict[tuple[Dimension, Cause], Events],
+    raise_at: float | None,
+    told: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    memory = {} if raise_at is None else raised(float(raise_at))
+    result = after(causes, known, dimensions=memory)
+    assert [alert.state for alert in result.alerts] == ([IncidentState.WORSENED] if told else [])
+
+
+def test_what_is_left_after_a_raise_is_told_once_as_what_it_is() -> None:
+    # 600 of 9,000 since the raise are critical, 600 of 21,600 in the window are not.
+    causes: dict[tuple[Dimension, Cause], Events] = {(TABLE_WRITE, P): {1: 600}}
+    first = after(causes, incident(P, peak=0.02), dimensions=raised(float(ago(2))))
+    assert only(first.alerts).severity is Severity.CRITICAL
+    again = run(observed(causes=causes), state=replace(first.state, changes=()))
+    assert again.alerts == ()
+    assert again.state.incident is not None
+    assert again.state.incident.severity is Severity.CRITICAL
 
 
 def test_a_latency_does_not_pass_for_a_share_of_requests() -> None:

@@ -23,6 +23,7 @@ def view(
     quiet: float | None = None,
     known: int = 20,
     peak: float | None = None,
+    long_known: int = 180,
     throttled_ago: int | None = None,
     cause: Cause = Cause.NONE,
     fresh: Freshness = Freshness.FRESH,
@@ -43,7 +44,7 @@ def view(
         quiet_peak=busiest if quiet is None else quiet,
         quiet_known=known,
         long_peak=busiest if peak is None else peak,
-        long_known=180,
+        long_known=long_known,
         throttled={cause: 5.0} if cause is not Cause.NONE else {},
         share=0.0,
         last_throttle=None if throttled_ago is None else ago(throttled_ago),
@@ -53,7 +54,7 @@ def view(
 
 def _minute(back: int, rate: float, refused: float) -> Minute:
     causes = {Cause.PROVISIONED: refused} if refused else {}
-    return Minute(ago(back), rate * 60, rate * 60 + refused, refused, causes)
+    return Minute(ago(back), rate * 60, rate * 60 + refused, refused, causes, refused)
 
 
 def wished(seen: View, state: DimensionState = CALM, tuning: Tuning | None = None, bounds: Bounds = BOUNDS) -> Wish:
@@ -136,6 +137,12 @@ def test_objectives_move_the_edges(objective: Objective, rate: float, target: in
             view(500, current=1001, complete=False), Reason.HOLD_STALE, 1001, id="no lowering on half an answer"
         ),
         pytest.param(view(500, current=1001, known=17), Reason.HOLD_ABSENT, 1001, id="nor on 17 of 20 minutes"),
+        pytest.param(
+            view(500, current=1001, long_known=20),
+            Reason.LOWER_TO_MAX,
+            1000,
+            id="to the maximum also what is known for 20 minutes only: the config is no guess",
+        ),
     ],
 )
 def test_at_the_bounds(seen: View, reason: Reason, target: int) -> None:
@@ -168,6 +175,8 @@ def test_nothing_is_changed_on_a_guess(fresh: Freshness, reason: Reason) -> None
         pytest.param(view(69), Reason.HOLD_STEADY, 100, id="1 % saved is not worth a word"),
         pytest.param(view(28, known=18), Reason.LOWER_UNUSED, 40, id="18 of 20 minutes known"),
         pytest.param(view(28, known=17), Reason.HOLD_ABSENT, 100, id="17 of 20 are too few"),
+        pytest.param(view(28, long_known=60), Reason.LOWER_UNUSED, 40, id="known for 60 minutes in all"),
+        pytest.param(view(28, long_known=59), Reason.HOLD_ABSENT, 100, id="59 are too few to lower by"),
         pytest.param(view(28, complete=False), Reason.HOLD_STALE, 100, id="half an answer"),
         # ago(n) ended n x 60 s ago; a throttle holds a decrease for 1,200 s.
         pytest.param(view(28, throttled_ago=20), Reason.LOWER_UNUSED, 40, id="throttled 20 minutes ago"),
@@ -276,6 +285,11 @@ def test_without_a_minute_newer_than_the_raise_nothing_is_decided() -> None:
             wished(view(28, throttled_ago=4)),
             "would lower 100 to 40, but it throttled 4 min ago",
             id="a decrease put off",
+        ),
+        pytest.param(
+            wished(view(28, long_known=59)),
+            "would lower 100 to 40, but only 59 minutes of it are known so far, and 60 are wanted first",
+            id="not known for long enough",
         ),
         pytest.param(
             wished(view(1, fresh=Freshness.STALE)),

@@ -62,12 +62,27 @@ def view(observation: TableObservation, dimension: Dimension = TABLE_WRITE) -> V
         ),
         pytest.param(
             {(TABLE_WRITE, Cause.PROVISIONED): {1: 9}, (TABLE_WRITE, Cause.KEY_RANGE): {1: 9}},
-            Cause.PROVISIONED,
-            id="of equally many the worse",
+            Cause.KEY_RANGE,
+            id="of equally many the worse: a hot key range, which capacity cannot cure",
         ),
         pytest.param(
-            {(TABLE_READ, Cause.KEY_RANGE): {1: 900}, (TABLE_WRITE, Cause.PROVISIONED): {1: 1}},
+            {(TABLE_WRITE, Cause.PROVISIONED): {1: 9}, (TABLE_WRITE, Cause.ACCOUNT_LIMIT): {1: 9}},
+            Cause.ACCOUNT_LIMIT,
+            id="of equally many a quota, which capacity cannot cure",
+        ),
+        pytest.param(
+            {(TABLE_WRITE, Cause.PROVISIONED): {1: 9}, (TABLE_WRITE, Cause.ON_DEMAND_CAP): {1: 9}},
+            Cause.ON_DEMAND_CAP,
+            id="of equally many the owner's cap, which capacity cannot cure",
+        ),
+        pytest.param(
+            {(TABLE_WRITE, Cause.PROVISIONED): {1: 10}, (TABLE_WRITE, Cause.KEY_RANGE): {1: 9}},
             Cause.PROVISIONED,
+            id="of more of them too little capacity",
+        ),
+        pytest.param(
+            {(TABLE_READ, Cause.PROVISIONED): {1: 900}, (TABLE_WRITE, Cause.KEY_RANGE): {1: 1}},
+            Cause.KEY_RANGE,
             id="of two dimensions the worse cause names the table",
         ),
         pytest.param({(TABLE_WRITE, Cause.KEY_RANGE): {5: 9}}, Cause.KEY_RANGE, id="the fifth minute back is seen"),
@@ -162,14 +177,45 @@ def test_the_share_weighs_refused_requests_as_the_units_they_cost(requests: Rate
     assert view(seen).share == pytest.approx(share)
 
 
+# 420 writes of ten units in each minute of 4,200 units. Refused: 300 in ago(1), 100 in ago(2), 500 in ago(3).
+@pytest.mark.parametrize(
+    ("instant", "share"),
+    [
+        pytest.param(ago(3), 9000 / 21_600, id="three minutes: 900 of ten units of 12,600 served"),
+        pytest.param(ago(3) + 1, 4000 / 12_400, id="a second into the third: the two newest"),
+        pytest.param(ago(1), 3000 / 7200, id="the newest minute"),
+        pytest.param(ago(1) + 1, 0.0, id="no minute since then: nothing is known to be left"),
+        pytest.param(ago(9), 9000 / 30_000, id="longer ago than the window: the whole window"),
+    ],
+)
+def test_the_share_since_an_instant_is_weighed_like_the_share(instant: float, share: float) -> None:
+    seen = view(
+        observed(
+            causes={(TABLE_WRITE, Cause.PROVISIONED): {1: 300, 2: 100, 3: 500}}, requests={TABLE_WRITE: even(420, 5)}
+        )
+    )
+    assert seen.share_since(instant) == pytest.approx(share)
+
+
+def test_a_view_knows_the_last_raise_and_what_is_on_its_way() -> None:
+    before = remembered(TABLE_WRITE, expected=200, raised_at=NOON - 60.0)
+    seen = diagnosed(observed(), before=before).views
+    assert (seen[TABLE_WRITE].raised_at, seen[TABLE_WRITE].expected) == (NOON - 60, 200)
+    assert (seen[TABLE_READ].raised_at, seen[TABLE_READ].expected) == (None, None)
+
+
 def test_the_numbers_of_a_view() -> None:
     # 20 quiet minutes: ago(20) .. ago(1). 95/s in ago(21) is outside of them, inside the kept series.
     rates = [95.0, *even(40, 18), 60.0, 50.0]
-    seen = view(observed(consumed={TABLE_WRITE: rates}, causes={(TABLE_WRITE, Cause.PROVISIONED): {2: 600}}))
+    reads = even(70, 21)
+    seen = view(
+        observed(consumed={TABLE_READ: reads, TABLE_WRITE: rates}, causes={(TABLE_WRITE, Cause.PROVISIONED): {2: 600}})
+    )
     assert seen.consumed == 50
     assert seen.quiet_peak == 70  # 60 served + 600 / 60 refused
     assert seen.quiet_known == 20
     assert seen.long_peak == 95
+    assert seen.long_known == 21
     assert seen.last_throttle == ago(2)
     assert [minute.start for minute in seen.recent] == [ago(n) for n in (5, 4, 3, 2, 1)]
     assert seen.demand(1) == 50

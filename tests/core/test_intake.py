@@ -167,32 +167,6 @@ def test_an_index_that_is_gone_is_forgotten_and_a_new_one_begins_empty() -> None
     assert fresh[INDEX_WRITE].state.expected is None
 
 
-# Gained: the increment of a counter, by what AWS named.
-def test_events_are_gained_once_however_often_they_are_read() -> None:
-    seen = observed(causes={(TABLE_WRITE, Cause.PROVISIONED): {1: 40}})
-    first = taken(seen)
-    assert first.gained == {Cause.PROVISIONED: 40}
-    assert taken(seen, {TABLE_WRITE: first.state}).gained == {}
-
-
-def test_a_point_revised_upward_gains_the_difference() -> None:
-    first = taken(observed(causes={(TABLE_WRITE, Cause.KEY_RANGE): {1: 40}}))
-    revised = observed(causes={(TABLE_WRITE, Cause.KEY_RANGE): {1: 55}})
-    assert taken(revised, {TABLE_WRITE: first.state}).gained == {Cause.KEY_RANGE: 15}
-
-
-def test_the_rest_that_no_cause_explains_is_unclassified() -> None:
-    # 100 in total, 60 of them named: 40 are not.
-    seen = observed(causes={(TABLE_WRITE, Cause.PROVISIONED): {1: 60}}, throttled={TABLE_WRITE: {1: 100}})
-    assert taken(seen).gained == {Cause.PROVISIONED: 60, Cause.UNCLASSIFIED: 40}
-
-
-def test_a_restarted_counter_does_not_count_what_is_older_than_ten_minutes() -> None:
-    # ago(9) starts exactly 600 s before NOON.
-    seen = observed(causes={(TABLE_WRITE, Cause.PROVISIONED): {9: 5, 10: 7}})
-    assert taken(seen).gained == {Cause.PROVISIONED: 5}
-
-
 def test_an_unasked_cause_keeps_what_is_known_of_it() -> None:
     first = taken(observed(causes={(TABLE_WRITE, Cause.KEY_RANGE): {1: 40}}))
     second = taken(observed(), {TABLE_WRITE: first.state})

@@ -133,6 +133,34 @@ SUSPENDED = {TABLE_WRITE: ScalableTarget(50, 400, suspended=True)}
         pytest.param(
             situation(description=table(replicas=("us-east-1",))), raising(), Reason.HOLD_GLOBAL_TABLE, 100, id="global"
         ),
+        pytest.param(
+            situation(description=table(throughput(status=Status.UPDATING), replicas=("us-east-1",))),
+            raising(),
+            Reason.HOLD_GLOBAL_TABLE,
+            100,
+            id="global and updating: what another minute does not cure is told",
+        ),
+        pytest.param(
+            situation(description=table(throughput(status=Status.UPDATING)), scaling=HELD),
+            raising(),
+            Reason.HOLD_AUTO_SCALING,
+            100,
+            id="another scaler's and updating: the update is the scaler's",
+        ),
+        pytest.param(
+            situation(description=table(throughput(status=Status.UPDATING)), state=TableState(foreign_at=NOON - 3599)),
+            raising(),
+            Reason.HOLD_FOREIGN_CHANGE,
+            100,
+            id="another hand's and updating",
+        ),
+        pytest.param(
+            situation(description=table(throughput(status=Status.UPDATING)), state=TableState(foreign_at=NOON - 3600)),
+            raising(),
+            Reason.HOLD_BUSY,
+            100,
+            id="another hand's an hour ago, and updating: only that holds",
+        ),
         pytest.param(situation(scaling_unread=True), raising(), Reason.HOLD_AUTO_SCALING, 100, id="targets unread"),
         pytest.param(situation(scaling=HELD), raising(), Reason.HOLD_AUTO_SCALING, 100, id="another scaler's"),
         pytest.param(situation(scaling=SUSPENDED), raising(), Reason.RAISE_DEMAND, 200, id="a suspended target"),
@@ -249,9 +277,9 @@ LIMITERS = [
     "_step_size",
     "_changes_per_hour",
     "_no_bounds_no_act",
-    "_not_while_busy",
     "_not_on_global_tables",
     "_not_against_another_hand",
+    "_not_while_busy",
     "_not_after_refusal",
     "_bounds",
 ]
@@ -343,6 +371,12 @@ FLOORS = policy(auto_scaling=AutoScaling.FLOOR)
             raising(),
             (Reason.HOLD_GLOBAL_TABLE, 50, 50),
             id="a global table",
+        ),
+        pytest.param(
+            situation(FLOORS, table(throughput(status=Status.UPDATING), replicas=("us-east-1",)), scaling=HELD),
+            raising(),
+            (Reason.HOLD_GLOBAL_TABLE, 50, 50),
+            id="a global table that is being updated",
         ),
         pytest.param(
             situation(FLOORS, state=TableState(foreign_at=NOON - 1), scaling=HELD),

@@ -25,12 +25,6 @@ def test_merging_leaves_the_old_series_as_it_was() -> None:
     assert KNOWN.points == {0: 1.0, 60: 2.0, 120: 3.0}
 
 
-def test_what_is_gained_is_new_minutes_and_upward_revisions_only() -> None:
-    # 60: 2 -> 5 gains 3; 120: 3 -> 1 gains nothing; 180 is new and gains 4.
-    assert KNOWN.gained({60: 5.0, 120: 1.0, 180: 4.0}) == 7.0
-    assert KNOWN.gained({60: 2.0}) == 0.0
-
-
 def test_windows_include_their_start_and_not_their_end() -> None:
     assert list(KNOWN.between(60, 120)) == [(60, 2.0)]
     assert KNOWN.total(0, 120) == 3.0

@@ -63,6 +63,14 @@ EVERY_REASON = [
     pytest.param(STARVED, None, None, Reason.RAISE_THROTTLED, 286, id="200 wanted of 100: 200 / 0.7"),
     pytest.param(IDLE, policy(bounds=Bounds(200, 300)), None, Reason.RAISE_TO_MIN, 200, id="below the minimum"),
     pytest.param(IDLE, None, None, Reason.LOWER_UNUSED, 13, id="7 used: 10 would do, an eighth is one step"),
+    pytest.param(
+        observed(consumed={TABLE_READ: even(70, 59), TABLE_WRITE: even(7, 59)}),
+        None,
+        None,
+        Reason.HOLD_ABSENT,
+        100,
+        id="7 used, but known for 59 minutes only",
+    ),
     pytest.param(observed(), policy(bounds=Bounds(5, 90)), None, Reason.LOWER_TO_MAX, 90, id="above the maximum"),
     pytest.param(
         observed(consumed={TABLE_WRITE: even(90)}, scaling=HELD),

@@ -49,13 +49,21 @@ def test_the_first_sight_is_nobodys_change_and_takes_aws_dates() -> None:
             150, {TABLE_WRITE: ScalableTarget(1, 500, suspended=True)}, NOON, id="a suspended target holds nothing"
         ),
         pytest.param(150, {TABLE_READ: ScalableTarget(1, 500)}, NOON, id="a target on another dimension"),
-        pytest.param(150, None, NOON, id="targets that could not be read excuse nobody"),
+        pytest.param(150, None, None, id="targets that could not be read: it may be the scaler's own doing"),
+        pytest.param(100, None, None, id="targets that could not be read, and nothing changed"),
     ],
 )
 def test_another_hand(units: int, scaling: dict[Dimension, ScalableTarget] | None, foreign: float | None) -> None:
     seen = recognised(table(throughput(write=units)), DimensionState(expected=100), scaling)
     assert seen.foreign_at == foreign
     assert seen.dimensions[TABLE_WRITE].expected == units
+
+
+def test_what_was_found_while_targets_could_not_be_read_is_no_news_later_and_forgets_no_earlier_hand() -> None:
+    known = {TABLE_WRITE: DimensionState(expected=100)}
+    unread = recognise(NOON, table(throughput(write=150)), None, known, NOON - 500)
+    assert unread.foreign_at == NOON - 500
+    assert recognise(NOON + 60, table(throughput(write=150)), {}, unread.dimensions, None).foreign_at is None
 
 
 def test_a_change_by_whoever_is_dated() -> None:

@@ -106,9 +106,7 @@ def live_through(mode: Mode, folder: Path) -> Day:
             clock.advance(60)
         sandbox.advance()
         # The hours before the day are the sandbox's history, when nobody watched.
-        truth = [
-            minute for start, minute in sandbox.plant.truth("orders", TABLE_WRITE).items() if start >= int(START)
-        ]
+        truth = [minute for start, minute in sandbox.plant.truth("orders", TABLE_WRITE).items() if start >= int(START)]
         return Day(
             decisions=list(watcher.store.history(limit=100_000)),
             calls=sandbox.ledger.of("UpdateTable"),

@@ -22,7 +22,7 @@ from watcher.store.memory import MemoryStore
 from watcher.store.sqlite import SqliteStore
 
 START = 1_700_006_400 + 8 * 3600  # 2023-11-15T08:00:00Z
-WARM = 1800  # seconds of traffic before START, more than the quiet window
+WARM = 3900  # seconds of traffic before START, more than must be known of a dimension before it is lowered
 REGION = "us-east-1"
 RANGE = Bounds(5, 4000)
 BOUNDS = {Kind.READ: RANGE, Kind.WRITE: RANGE}

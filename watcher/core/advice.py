@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from watcher.core.briefing import Briefing
 from watcher.core.diagnose import CURED_BY_CAPACITY, THROTTLING, Diagnosis, View
 from watcher.core.model import Decision, Dimension, HotKeyReport, Kind
 from watcher.core.policy import IncidentRules
@@ -13,9 +13,6 @@ from watcher.core.reasons import Cause, IncidentState, Mode, Reason
 from watcher.core.series import MINUTE
 from watcher.core.state import Incident, Normal
 from watcher.core.words import capitalised, count, duration, milliseconds, percent, rate, units
-
-if TYPE_CHECKING:
-    from watcher.core.alerting import Briefing
 
 CAUSE_WORDS = {
     Cause.PROVISIONED: "too little capacity",
@@ -99,6 +96,8 @@ def compose(incident: Incident, state: IncidentState, briefing: Briefing) -> Tex
     concerned = _concerned(worst, briefing.decisions)
     sentence = story(name, incident.cause, worst, briefing.diagnosis.slow, briefing.now)
     what = _symptom(incident.cause, worst, briefing.diagnosis.slow)
+    if state is IncidentState.WORSENED:
+        what = f"worse: {what}"
     return Text(
         subject=f"{what}{CAUSE_WORDS[incident.cause]}{_headline(incident.cause, concerned)}",
         sentence=sentence,
@@ -206,7 +205,8 @@ def _headline(cause: Cause, concerned: Sequence[Decision]) -> str:
 def _facts(incident: Incident, briefing: Briefing, worst: View | None) -> tuple[tuple[str, str], ...]:
     facts: list[tuple[str, str]] = []
     if worst is not None and incident.cause not in (Cause.SLOW, Cause.BLIND):
-        demand = worst.demand(len(worst.recent))
+        asked = max((minute.served + minute.refused for minute in worst.recent), default=0.0) / MINUTE
+        demand = worst.demand(len(worst.recent)) if incident.cause in CURED_BY_CAPACITY else asked
         facts += [
             ("demand", rate(demand) if demand is not None else "unknown"),
             ("consumed", rate(worst.consumed) if worst.consumed is not None else "unknown"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from watcher.core import advice
-from watcher.core.diagnose import CURED_BY_CAPACITY, SEVERITY_ORDER, THROTTLING, Diagnosis, View
-from watcher.core.model import Alert, Decision, HotKeyReport, TableDescription, TableKey
+from watcher.core.briefing import Briefing
+from watcher.core.diagnose import CURED_BY_CAPACITY, SEVERITY_ORDER, THROTTLING, View
+from watcher.core.model import Alert, TableKey
 from watcher.core.policy import IncidentRules, TablePolicy
 from watcher.core.reasons import Cause, IncidentState, Severity
 from watcher.core.state import Incident
@@ -28,19 +28,6 @@ class Trouble:
     last_bad: float
     worth_a_message: bool
     lasting: float
-
-
-@dataclass(frozen=True, slots=True)
-class Briefing:
-    """Everything an alert is written from."""
-
-    now: float
-    policy: TablePolicy
-    description: TableDescription
-    diagnosis: Diagnosis
-    decisions: Sequence[Decision]
-    hot_keys: Mapping[str, HotKeyReport]
-    gained: float  # throttled events this step learned of
 
 
 def follow(incident: Incident | None, briefing: Briefing) -> tuple[Incident | None, Alert | None]:
@@ -105,7 +92,7 @@ def find_trouble(briefing: Briefing) -> Trouble | None:
 def _throttling(cause: Cause, index: str, worst: View, rules: IncidentRules, now: float) -> Trouble:
     bad = [minute.start for minute in worst.recent if minute.causes]
     many = worst.events >= rules.open_events or len(bad) >= rules.open_minutes
-    steady = len(bad) == len(worst.recent)
+    steady = len(bad) == len(worst.recent) and len(bad) >= rules.open_minutes
     raised = worst.raised_at if cause in CURED_BY_CAPACITY else None
     lasting = worst.share if raised is None else worst.share_since(raised)
     return Trouble(

@@ -27,7 +27,8 @@ class Minute:
     """One visible minute of one dimension, all in units (or events) of the whole minute.
 
     served: consumed units. wanted: served plus what own capacity refused: the demand estimate.
-    causes: throttled events by cause, after attribution; throttled: all of them. refused: the units they would have cost.
+    causes: throttled events by cause, after attribution; throttled: all of them. refused: the units that they would
+    have cost.
     """
 
     start: int

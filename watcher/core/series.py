@@ -20,10 +20,6 @@ class Series:
         kept.update((minute, value) for minute, value in newer.items() if minute >= keep_from)
         return Series(kept)
 
-    def gained(self, newer: Mapping[int, float]) -> float:
-        """How much ``newer`` adds to what was known: a counter's increment that survives revised points."""
-        return sum(max(0.0, value - self.points.get(minute, 0.0)) for minute, value in newer.items())
-
     def newest(self) -> int | None:
         """Start of the newest minute with a point, or None."""
         return max(self.points, default=None)

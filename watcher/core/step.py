@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from watcher.core import advice, alerting, latency, tally
+from watcher.core.briefing import Briefing
 from watcher.core.budget import budget
 from watcher.core.decide import Wish, wish
 from watcher.core.diagnose import Diagnosis, View, diagnose
@@ -69,7 +70,7 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
     state = replace(state, dimensions=counted, foreign_at=recognised.foreign_at, latency=normals)
 
     decisions, actions = _decide(now, policy, state, observation, diagnosis)
-    briefing = alerting.Briefing(
+    briefing = Briefing(
         now=now,
         policy=policy,
         description=description,

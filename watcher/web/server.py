@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 import waitress
-from waitress.wasyncore import close_all
+from waitress.wasyncore import close_all, loop
 
 from watcher.clock import Clock
 from watcher.core.model import Decision
@@ -28,6 +28,7 @@ METHODS: Final = ("GET", "HEAD")
 THREADS: Final = 4
 LARGEST_BODY: Final = 1024  # bytes; no route reads one
 STOP_SECONDS: Final = 10.0
+POLL_SECONDS: Final = 1.0  # the trigger wakes the loop sooner
 
 SECURITY_HEADERS: Final = (
     (
@@ -166,13 +167,23 @@ class WebServer:
             ident="",  # no banner
             max_request_body_size=LARGEST_BODY,
         )
-        thread = threading.Thread(target=server.run, name="web", daemon=True)
+        stopping, pulling = threading.Event(), threading.Lock()
+
+        def serve() -> None:
+            while not stopping.is_set():
+                loop(timeout=POLL_SECONDS, map=sockets, count=1)
+            with pulling:  # not before the trigger has been pulled: tearing down closes its pipe
+                _tear_down(server, sockets)
+
+        thread = threading.Thread(target=serve, name="web", daemon=True)
         thread.start()
 
         def stop() -> None:
             # Workers first: one that answers while its connection is torn down would write to a closed trigger.
             server.task_dispatcher.shutdown()
-            server.trigger.pull_trigger(lambda: _tear_down(server, sockets))
+            with pulling:
+                stopping.set()
+                server.trigger.pull_trigger()
             thread.join(STOP_SECONDS)
 
         self._stop = stop
@@ -184,7 +195,7 @@ class WebServer:
 
 
 def _tear_down(server: waitress.server.TcpWSGIServer, sockets: dict[int, object]) -> None:
-    """Runs in the server's own loop, which ends when ``sockets`` is empty."""
+    """Runs in the server's own thread, when its loop has ended."""
     for channel in list(server.active_channels.values()):
         channel.handle_close()
     close_all(sockets)

@@ -1,0 +1,23 @@
+"""Everything an alert is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from watcher.core.diagnose import Diagnosis
+from watcher.core.model import Decision, HotKeyReport, TableDescription
+from watcher.core.policy import TablePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """One table in one step, for :mod:`watcher.core.alerting` to follow and :mod:`watcher.core.advice` to word."""
+
+    now: float
+    policy: TablePolicy
+    description: TableDescription
+    diagnosis: Diagnosis
+    decisions: Sequence[Decision]
+    hot_keys: Mapping[str, HotKeyReport]
+    gained: float  # throttled events this step learned of
