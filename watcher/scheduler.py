@@ -47,17 +47,17 @@ class AlignedTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 publis
         self._clock = clock
         self._interval = interval
         self._offset = offset
-        self._lead = EARLY
+        self._first: datetime | None = None
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         """APScheduler's times are the machine's; the clock says how long its own next instant takes on it."""
         if previous_fire_time is None:
-            self._lead = self._interval / 2
+            self._first = now
             return now
         here = self._clock.now()
         # A timer may wake a moment early; that moment's instant has then just been served.
-        wait = self._clock.real_seconds(next_instant(here + self._lead, self._interval, self._offset) - here)
-        self._lead = EARLY
+        lead = self._interval / 2 if previous_fire_time == self._first else EARLY
+        wait = self._clock.real_seconds(next_instant(here + lead, self._interval, self._offset) - here)
         return now + timedelta(seconds=wait)
 
 
