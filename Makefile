@@ -40,12 +40,14 @@ format: $(READY) ## rewrite the sources in the house style
 	$(BIN)/ruff format watcher tests
 	$(BIN)/ruff check --fix watcher tests
 
-lock: $(READY)   ## resolve the dependencies anew into the two lock files
+lock: $(READY)   ## resolve the dependencies anew into the three lock files
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	    --python-version 3.11 pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	    --python-version 3.11 pyproject.toml --extra sandbox --group dev --output-file requirements-dev.lock
+	printf 'hatchling\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	    --python-version 3.11 --constraint requirements-dev.lock - --output-file requirements-build.lock
 
 clean:           ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
