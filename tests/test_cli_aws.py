@@ -154,7 +154,7 @@ def test_once_as_json_with_trouble(capsys: Captured, tmp_path: Path, shop: Cloud
     assert status(["once", "--json", "--config", str(path)]) == 1
 
     record = json.loads(capsys.readouterr().out)
-    assert list(record) == ["time", "trouble", "region_errors", "unwatched_tables", "tables"]
+    assert list(record) == ["time", "trouble", "region_errors", "undelivered_alerts", "unwatched_tables", "tables"]
     assert record["trouble"] is True
     assert record["region_errors"] == {}
     by_name = {table["table"]: table for table in record["tables"]}
@@ -189,6 +189,16 @@ def test_once_without_an_aws_is_trouble(capsys: Captured, tmp_path: Path) -> Non
     out = capsys.readouterr().out
     assert out.startswith("us-east-1: ListTables of region us-east-1: Could not connect to the endpoint URL")
     assert "Traceback" not in out
+    assert "No table is watched" not in out, "nothing is known of the tables"
+
+
+def test_once_tells_of_alerts_that_found_no_topic(capsys: Captured, tmp_path: Path, shop: Cloud) -> None:
+    nowhere = '[[alerts]]\ntopic_arn = "arn:aws:sns:us-east-1:123456789012:nowhere"\n'
+    path = config(tmp_path / "config.toml", shop.url, nowhere + '[[tables]]\nmatch = "*"\n')
+    shop.minutes("users", "WriteThrottleEvents", 600.0)
+    shop.minutes("users", "WriteProvisionedThroughputThrottleEvents", 600.0)
+    assert status(["once", "--config", str(path)]) == 1
+    assert "Not delivered: 1 alert" in capsys.readouterr().out
 
 
 def test_once_where_no_table_matches(capsys: Captured, tmp_path: Path, shop: Cloud) -> None:

@@ -197,7 +197,7 @@ def once(config: ConfigOption = None, *, as_json: JsonOption = False) -> int:
     """
     loaded, path = _load(config)
     clock: Clock = SystemClock()
-    configure(loaded.logs.format, "warning", sys.stderr, clock)
+    configure(loaded.logs.format, "critical", sys.stderr, clock)  # the verdicts below tell everything once
     with _watcher(loaded, Settings(clock, path, os.environ)) as watcher:
         report = watcher.run_cycle()
         if as_json:

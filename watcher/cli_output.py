@@ -48,7 +48,7 @@ def sandbox_welcome(tables: Sequence[tuple[str, str]], speed: float) -> str:
 
 def is_trouble(report: CycleReport) -> bool:
     """Whether a cycle found anything that a person should look at."""
-    if report.region_errors or not report.acting:
+    if report.region_errors or report.undelivered or not report.acting:
         return True
     return any(
         table.error or (table.explanation is not None and table.explanation.cause is not Cause.NONE)
@@ -62,6 +62,7 @@ def once_record(report: CycleReport) -> Record:
         "time": iso(report.started_at),
         "trouble": is_trouble(report),
         "region_errors": dict(report.region_errors),
+        "undelivered_alerts": report.undelivered,
         "unwatched_tables": report.unmatched,
         "tables": [_table_record(table) for table in report.tables],
     }
@@ -105,8 +106,14 @@ def print_verdicts(console: Console, report: CycleReport) -> None:
     ordered = sorted(report.tables, key=lambda table: (not _is_bad(table), table.key.name))
     for table in ordered:
         _add_rows(grid, table)
-    nothing = Text("No table is watched: no [[tables]] entry matches a table of these Regions.")  # not rich's markup
-    console.print(grid if ordered else nothing)
+    if ordered:
+        console.print(grid)
+    elif not report.region_errors:
+        # As Text, or rich would take the brackets for its markup.
+        console.print(Text("No table is watched: no [[tables]] entry matches a table of these Regions."))
+    if report.undelivered:
+        waiting = count(report.undelivered, "alert")
+        console.print(Text(f"Not delivered: {waiting}; see `watcher doctor`. They are tried again.", style="red"))
     if report.unmatched:
         console.print(Text(f"Not watched, as no [[tables]] entry matches: {count(report.unmatched, 'table')}."))
 
