@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import urllib.parse  # noqa: F401 - pathlib imports it late in newer versions, when "nobody" may not read it any more
 from pathlib import Path
 
 from tests.store.samples import ORDERS, T, alert, decision, intent, outgoing, settlement, state
