@@ -20,7 +20,7 @@ from pathlib import Path
 # lower floors and itself, never a neighbour. The patterns name what stands directly below watcher/.
 FLOORS: tuple[dict[str, tuple[str, ...]], ...] = (
     {"cli": ("cli", "cli_*", "__main__")},
-    {"daemon": ("daemon", "daemon_*", "scheduler")},
+    {"daemon": ("daemon", "daemon_*", "scheduler", "alignment")},
     {"sandbox": ("sandbox",)},
     {"replay": ("replay",), "web": ("web",), "audit": ("audit",)},
     {"cycle": ("cycle", "cycle_*", "observe", "post", "reconcile")},

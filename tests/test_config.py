@@ -179,6 +179,7 @@ def test_every_default_is_pinned() -> None:
         "polling": {
             "interval_seconds": 60,
             "offset_seconds": 12,
+            "align": True,
             "discovery_minutes": 5,
             "window_minutes": 10,
             "latency": True,

@@ -56,12 +56,12 @@ MACHINE_NOW = datetime(2030, 1, 1, 0, 0, 17, tzinfo=UTC)
 
 def wait(clock: Clock, interval: float = 60.0) -> float:
     """Real seconds until the next firing, the last one having been just now."""
-    trigger = AlignedTrigger(clock, interval, 5.0)
+    trigger = AlignedTrigger(clock, interval, lambda: 5.0)
     return (trigger.get_next_fire_time(MACHINE_NOW, MACHINE_NOW) - MACHINE_NOW) / timedelta(seconds=1)
 
 
 def test_the_first_firing_is_at_once() -> None:
-    assert AlignedTrigger(machine(30), 60.0, 5.0).get_next_fire_time(None, MACHINE_NOW) == MACHINE_NOW
+    assert AlignedTrigger(machine(30), 60.0, lambda: 5.0).get_next_fire_time(None, MACHINE_NOW) == MACHINE_NOW
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,35 @@ def test_the_first_firing_is_at_once() -> None:
     ],
 )
 def test_the_second_firing_leaves_the_first_pass_half_an_interval(second: float, expected: float) -> None:
-    trigger = AlignedTrigger(machine(second), 60.0, 5.0)
+    trigger = AlignedTrigger(machine(second), 60.0, lambda: 5.0)
     first = trigger.get_next_fire_time(None, MACHINE_NOW)
     # APScheduler asks more than once for what follows one firing.
     seconds = [trigger.get_next_fire_time(first, MACHINE_NOW) for _ in range(3)]
     assert seconds == [MACHINE_NOW + timedelta(seconds=expected)] * 3
     third = trigger.get_next_fire_time(seconds[0], MACHINE_NOW)
     assert third - MACHINE_NOW <= timedelta(seconds=62), "and then it is as ever"
+
+
+@pytest.mark.parametrize(
+    ("second", "before", "after", "expected"),
+    [
+        pytest.param(12.0, 12.0, 42.0, 90.0, id="half a minute on is not more than half an interval: a minute later"),
+        pytest.param(12.0, 12.0, 43.0, 31.0, id="31 s on is"),
+        pytest.param(42.0, 42.0, 57.0, 75.0, id="15 s on is too soon"),
+        pytest.param(57.0, 57.0, 4.0, 67.0, id="over the full minute"),
+        pytest.param(12.0, 12.0, 12.0, 60.0, id="unchanged: as ever"),
+    ],
+)
+def test_a_changed_offset_leaves_half_an_interval_too(
+    second: float, before: float, after: float, expected: float
+) -> None:
+    offsets = [before]
+    trigger = AlignedTrigger(machine(second), 60.0, lambda: offsets[-1])
+    offsets.append(after)
+    waits = [trigger.get_next_fire_time(MACHINE_NOW, MACHINE_NOW) - MACHINE_NOW for _ in range(3)]
+    assert waits == [timedelta(seconds=expected)] * 3, "however often APScheduler asks"
+    offsets.append(after + 1)
+    assert trigger.get_next_fire_time(MACHINE_NOW, MACHINE_NOW) - MACHINE_NOW == waits[0], "settled for this firing"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +174,7 @@ def scheduled(*, held: bool = False) -> Iterator[tuple[Recorder, Scheduler]]:
     recorder = Recorder(clock)
     if held:
         recorder.gate.clear()
-    scheduler = Scheduler(recorder.job, clock, interval=60.0, offset=5.0, on_event=recorder.hear)
+    scheduler = Scheduler(recorder.job, clock, interval=60.0, offset=lambda: 5.0, on_event=recorder.hear)
     scheduler.start()
     try:
         yield recorder, scheduler
@@ -237,5 +259,5 @@ def test_stopping_does_not_wait_for_ever() -> None:
 
 
 def test_stopping_what_never_started_is_harmless() -> None:
-    scheduler = Scheduler(lambda: None, ScaledClock(FAST), interval=60.0, offset=5.0, on_event=lambda *_: None)
+    scheduler = Scheduler(lambda: None, ScaledClock(FAST), interval=60.0, offset=lambda: 5.0, on_event=lambda *_: None)
     assert scheduler.stop(0.0) is True

@@ -108,14 +108,15 @@ class Aws(Section):
 
 
 class Polling(Section):
-    """When the watcher looks. offset_seconds: how long after the full minute a cycle starts: just behind CloudWatch's
-    publication, whose delay past whole minutes is a few seconds.
+    """When the watcher looks. offset_seconds: how long after the full minute a cycle starts. align: learn that from
+    when CloudWatch's points appear, whose delay is not documented; offset_seconds is then where it begins.
 
     window_minutes: how far back each cycle reads; CloudWatch publishes some points minutes late and revises others.
     """
 
     interval_seconds: Whole = Field(default=60, ge=60, le=300, multiple_of=60)
     offset_seconds: Whole = Field(default=12, ge=0, le=59)
+    align: Flag = True
     discovery_minutes: Whole = Field(default=5, ge=1, le=1440)
     window_minutes: Whole = Field(default=10, ge=10, le=180)
     latency: Flag = True

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from watcher import __version__
+from watcher.alignment import Alignment
 from watcher.aws.capacity import MutationPacer
 from watcher.aws.client import AwsClients, AwsSettings, StaticCredentials
 from watcher.aws.compose import region_ports, sns_notifier
@@ -27,6 +28,7 @@ from watcher.aws.sns import Route
 from watcher.clock import Clock
 from watcher.config import Config, load
 from watcher.core.policy import TablePolicy
+from watcher.core.series import MINUTE
 from watcher.cycle import Cycle, CycleSettings, Policies
 from watcher.errors import AwsError, ConfigError, StoreError, WatcherError
 from watcher.ports import CycleReport, Notifier, Store
@@ -155,12 +157,13 @@ class Daemon:
             history=watcher.store.history,
             clock=clock,
         )
+        self._alignment = Alignment(float(config.polling.offset_seconds))
         self._server = WebServer(make_app(sources), config.server.host, config.server.port)
         self._scheduler = Scheduler(
-            watcher.run_cycle,
+            self._run_cycle,
             clock,
             interval=float(config.polling.interval_seconds),
-            offset=float(config.polling.offset_seconds),
+            offset=lambda: self._alignment.offset,
             on_event=self._irregular,
         )
 
@@ -180,6 +183,11 @@ class Daemon:
             while self._commands.get() is Command.RELOAD:
                 self._reload()
             return self._stop()
+
+    def _run_cycle(self) -> None:
+        report = self._watcher.run_cycle()
+        if self._watcher.config.polling.align:
+            self._alignment.learn(point_ages(report))
 
     def stop(self) -> None:
         """Ask ``run`` to return; for tests and embedders, from any thread."""
@@ -241,6 +249,17 @@ class Daemon:
         words = {"missed": "a cycle was missed", "overlap": "a cycle was still running when the next was due"}
         sentence = words.get(event, f"a cycle failed: {error!r}")
         self._log.warning(f"scheduler.{event}", sentence=sentence, **facts)
+
+
+def point_ages(report: CycleReport) -> list[float]:
+    """Seconds from the end of each dimension's newest minute to the start of the cycle."""
+    return [
+        report.started_at - (seen.newest + MINUTE)
+        for table in report.tables
+        if table.explanation is not None
+        for seen in table.explanation.dimensions
+        if seen.newest is not None
+    ]
 
 
 def policies_of(config: Config) -> Policies:

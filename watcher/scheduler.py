@@ -40,25 +40,36 @@ def next_instant(now: float, interval: float, offset: float) -> float:
 
 
 class AlignedTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 publishes no types
-    """At once, then ``offset`` seconds after each multiple of ``interval`` on the clock's wall face; but none of these
-    within half an interval of the first run, which reads back hours and may take longer."""
+    """At once, then ``offset()`` seconds after each multiple of ``interval`` on the clock's wall face.
 
-    def __init__(self, clock: Clock, interval: float, offset: float) -> None:
+    Within half an interval nothing follows the first run, which reads back hours and may take longer, nor a run after
+    which the offset has changed.
+    """
+
+    def __init__(self, clock: Clock, interval: float, offset: Callable[[], float]) -> None:
         self._clock = clock
         self._interval = interval
         self._offset = offset
         self._first: datetime | None = None
+        self._asked: datetime | None = None
+        self._aligned = offset()
+        self._moved = False
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         """APScheduler's times are the machine's; the clock says how long its own next instant takes on it."""
         if previous_fire_time is None:
             self._first = now
             return now
+        if previous_fire_time != self._asked:  # APScheduler asks more than once for what follows one firing
+            offset = self._offset()
+            self._moved = previous_fire_time == self._first or offset != self._aligned
+            self._asked, self._aligned = previous_fire_time, offset
         here = self._clock.now()
         # A timer may wake a moment early; that moment's instant has then just been served.
-        lead = self._interval / 2 if previous_fire_time == self._first else EARLY
-        wait = self._clock.real_seconds(next_instant(here + lead, self._interval, self._offset) - here)
-        return now + timedelta(seconds=wait)
+        lead = self._interval / 2 if self._moved else EARLY
+        return now + timedelta(
+            seconds=self._clock.real_seconds(next_instant(here + lead, self._interval, self._aligned) - here)
+        )
 
 
 class Steadfast(BackgroundScheduler):  # type: ignore[misc]  # APScheduler 3 publishes no types
@@ -83,7 +94,13 @@ class Scheduler:
     """Runs one job on an aligned trigger in one thread of its own."""
 
     def __init__(
-        self, job: Callable[[], object], clock: Clock, *, interval: float, offset: float, on_event: OnEvent
+        self,
+        job: Callable[[], object],
+        clock: Clock,
+        *,
+        interval: float,
+        offset: Callable[[], float],
+        on_event: OnEvent,
     ) -> None:
         self._job = job
         self._turn = threading.Lock()
