@@ -353,6 +353,24 @@ def test_reloaded_policies_and_notifier_hold_from_the_next_pass_on() -> None:
         assert other.sent[0].alert.state == "resolved"
 
 
+@both_engines
+def test_a_table_that_leaves_the_config_in_trouble_closes_its_incident(engine: str, tmp_path: Path) -> None:
+    with World(heated(until=100_000), steady(), engine=engine, directory=tmp_path) as world:
+        world.run_until(600)
+        assert world.alerts()[0] == ("open", "key-range")
+        world.cycle.use(lambda name: None if name == "sessions" else POLICY, world.box)
+        world.run(2)
+        assert world.alerts()[-1] == ("resolved", "key-range")
+        assert world.sent()[-1].alert.sentence == "sessions is no longer watched; its incident is closed."
+        assert list(world.store.load()) == [key("steady")]
+        told = len(world.box.sent)
+        world.cycle.use(of(POLICY), world.box)
+        world.run(10)
+        assert world.alerts()[-1] == ("open", "key-range"), "watched again, it is in trouble again"
+        assert len(world.box.sent) == told + 1
+        check_order(world.box.sent)
+
+
 def crowd(size: int) -> list[TableSpec]:
     """Tables in the same trouble, the later ones worse."""
     return [starved(f"t{n:02}", rate=1200.0 + 20.0 * n) for n in range(size)]

@@ -77,7 +77,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one pass has found out by the time it writes. broken: tables whose step failed. gone: deleted tables."""
+    """What one pass has found out by the time it writes. broken: tables whose step failed.
+    gone: tables deleted, or matched by no rule any more."""
 
     now: float
     sightings: Sequence[tuple[Region, Sighting]]
@@ -250,9 +251,19 @@ class Cycle:
                 report = TableReport(key, policy.mode, observation.description, result.explanation)
                 seen.append(Seen(key, region, policy, report, result))
             gone += [key for key in self._states if key.region == region.ports.region and key.name in sighting.missing]
-        goodbyes = [alert for key in gone for alert in farewell(now, key, self._states[key].incident)]
+        left = [key for key in self._states if key not in gone and self._has_left(key)]
+        goodbyes = [
+            alert
+            for keys, why in ((gone, "deleted"), (left, "no longer watched"))
+            for key in keys
+            for alert in farewell(now, key, self._states[key].incident, why)
+        ]
         alerts = [*goodbyes, *(alert for one in seen for alert in one.result.alerts)]
-        return Round(now, sightings, seen, broken, gone, alerts)
+        return Round(now, sightings, seen, broken, [*gone, *left], alerts)
+
+    def _has_left(self, key: TableKey) -> bool:
+        """No rule matches it any more, and nothing of ours is still open on it."""
+        return self._policies(key.name) is None and all(intent.action.table != key for intent in self._open)
 
     # record, act, settle ---------------------------------------------------------------------------------------------
 
@@ -351,7 +362,7 @@ class Cycle:
         self._unsettled = []
 
     def _tidy(self, now: float, gone: Sequence[TableKey]) -> None:
-        """Forget deleted tables, after their last alert is recorded; and what is older than the history kept."""
+        """Forget tables that are gone, after their last alert is recorded; and what is older than the history kept."""
         for key in gone:
             if self._try(partial(self._store.forget, key)):
                 del self._states[key]

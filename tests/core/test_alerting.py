@@ -303,13 +303,13 @@ def test_slowness_opens_an_incident_of_its_own() -> None:
 
 
 def test_a_deleted_table_closes_its_incident() -> None:
-    alert = only(farewell(NOON, KEY, incident()))
+    alert = only(farewell(NOON, KEY, incident(), "deleted"))
     assert (alert.state, alert.sequence, alert.subject) == (
         IncidentState.RESOLVED,
         4,
-        "orders: table deleted, incident closed",
+        "orders: deleted, incident closed",
     )
-    assert farewell(NOON, KEY, None) == ()
+    assert farewell(NOON, KEY, None, "deleted") == ()
 
 
 def test_events_are_counted_over_the_life_of_an_incident() -> None:

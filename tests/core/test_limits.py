@@ -46,6 +46,7 @@ def situation(
     scaling: Mapping[Dimension, ScalableTarget] | None = None,
     scaling_unread: bool = False,
     floor_before: int | None = None,
+    floor_set: int | None = 50,
 ) -> Situation:
     rules = rules or policy()
     bounds = rules.bounds_for(TABLE_WRITE)
@@ -57,7 +58,7 @@ def situation(
         description=description or table(),
         dimension=TABLE_WRITE,
         table=state or TableState(),
-        state=DimensionState(floor_before=floor_before),
+        state=DimensionState(floor_before=floor_before, floor_set=floor_set),
         scaling=None if scaling_unread else (scaling or {}),
     )
 
@@ -340,6 +341,12 @@ FLOORS = policy(auto_scaling=AutoScaling.FLOOR)
             situation(FLOORS, scaling=HELD, floor_before=10), lowering(), (Reason.RESTORE_FLOOR, 50, 10), id="put back"
         ),
         pytest.param(situation(FLOORS, scaling=HELD), lowering(), None, id="a floor not raised by us is not lowered"),
+        pytest.param(
+            situation(FLOORS, scaling=HELD, floor_before=10, floor_set=49),
+            lowering(),
+            None,
+            id="nor one that another hand has moved since we raised it",
+        ),
         pytest.param(situation(FLOORS, scaling=HELD, floor_before=50), lowering(), None, id="already put back"),
         pytest.param(situation(FLOORS, scaling=HELD, floor_before=10), HOLD, None, id="not yet quiet"),
         pytest.param(

@@ -83,7 +83,7 @@ EVERY_REASON = [
     pytest.param(
         observed(consumed={TABLE_WRITE: even(7)}, scaling=HELD),
         FLOORS,
-        TableState(remembered(TABLE_WRITE, expected=100, floor_before=10)),
+        TableState(remembered(TABLE_WRITE, expected=100, floor_before=10, floor_set=50)),
         Reason.RESTORE_FLOOR,
         10,
         id="floor put back",
@@ -363,7 +363,7 @@ def test_a_floor_goes_up_and_comes_back() -> None:
     followed = provisioned(table(), {TABLE_WRITE: 129})
     lifted = {TABLE_WRITE: ScalableTarget(129, 400)}
     quiet = observed(followed, {TABLE_WRITE: even(20)}, scaling=lifted, now=NOON + HOUR)
-    known = {TABLE_WRITE: DimensionState(expected=129, floor_before=50)}
+    known = {TABLE_WRITE: DimensionState(expected=129, floor_before=50, floor_set=129)}
     back = run(quiet, rules=FLOORS, state=replace(raised, dimensions=known), now=NOON + HOUR)
     (action,) = back.actions
     assert (action.lever, action.changes) == (Lever.FLOOR, (Change(TABLE_WRITE, 129, 50),))

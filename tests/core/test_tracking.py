@@ -154,5 +154,12 @@ def test_a_raised_floor_remembers_the_one_it_found_through_further_raises_until_
     second = settle(first, Change(TABLE_WRITE, 50, 80), Outcome.APPLIED, Lever.FLOOR)
     assert first.dimensions[TABLE_WRITE].floor_before == second.dimensions[TABLE_WRITE].floor_before == 10
     back = settle(second, Change(TABLE_WRITE, 80, 10), Outcome.APPLIED, Lever.FLOOR)
-    assert back.dimensions[TABLE_WRITE].floor_before is None
+    assert (back.dimensions[TABLE_WRITE].floor_before, back.dimensions[TABLE_WRITE].floor_set) == (None, None)
     assert back.dimensions[TABLE_WRITE].expected == 100
+
+
+def test_a_floor_that_another_hand_moved_is_the_one_to_put_back() -> None:
+    first = settle(known(), Change(TABLE_WRITE, 10, 50), Outcome.APPLIED, Lever.FLOOR)
+    # Somebody sets 30; raising it again finds 30, not the 10 of before.
+    second = settle(first, Change(TABLE_WRITE, 30, 80), Outcome.APPLIED, Lever.FLOOR)
+    assert (second.dimensions[TABLE_WRITE].floor_before, second.dimensions[TABLE_WRITE].floor_set) == (30, 80)

@@ -40,6 +40,7 @@ def state(expected: int = 100) -> TableState:
                 raised_on=int(T) - 120,
                 advised=250,
                 floor_before=20,
+                floor_set=60,
             ),
         },
         latency={"GetItem": Normal(mean=4.25, minutes=900, newest=int(T) - 60, average=4.5, p99=11.0)},

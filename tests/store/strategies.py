@@ -31,6 +31,7 @@ DIMENSION_STATES = st.builds(
     raised_on=st.none() | MINUTES,
     advised=st.none() | UNITS,
     floor_before=st.none() | UNITS,
+    floor_set=st.none() | UNITS,
 )
 NORMALS = st.builds(
     Normal,

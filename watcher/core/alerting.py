@@ -178,9 +178,8 @@ def _message(incident: Incident, state: IncidentState, briefing: Briefing) -> Al
     )
 
 
-def end_of_table(now: float, key: TableKey, incident: Incident) -> Alert:
-    """The last message of an incident whose table was deleted."""
-    sentence = f"{key.name} was deleted; its incident is closed."
+def end_of_table(now: float, key: TableKey, incident: Incident, why: str) -> Alert:
+    """The last message of an incident whose table is watched no longer. why: "deleted", "no longer watched"."""
     return Alert(
         incident=incident.id,
         sequence=incident.sequence + 1,
@@ -191,7 +190,7 @@ def end_of_table(now: float, key: TableKey, incident: Incident) -> Alert:
         index=incident.index,
         time=now,
         opened_at=incident.opened_at,
-        subject=advice.headed(key.name, "table deleted, incident closed", SUBJECT_LIMIT),
-        sentence=sentence,
+        subject=advice.headed(key.name, f"{why}, incident closed", SUBJECT_LIMIT),
+        sentence=f"{key.name} is {why}; its incident is closed.",
         todo="Nothing.",
     )

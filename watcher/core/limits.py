@@ -173,7 +173,8 @@ def floor_wish(situation: Situation, wish: Wish) -> Wish | None:
 
     It passes the limiters that are about acting at all; a wish that one of them holds comes back as that hold.
     Only in ``auto_scaling = "floor"``. Raised to what the wish needs, within our bounds and the target's maximum; put
-    back to what it was when the wish would lower capacity to where the old floor does no harm.
+    back to what it was when the wish would lower capacity to where the old floor does no harm, unless another hand has
+    moved it since.
     """
     wanted = _unlimited_floor(situation, wish)
     if wanted is None:
@@ -197,7 +198,7 @@ def _unlimited_floor(situation: Situation, wish: Wish) -> Wish | None:
         )
         return Wish(target.min, floor, Reason.RAISE_FLOOR, sentence, wish.evidence, wish.at)
     before = situation.state.floor_before
-    if wish.is_lower and before is not None and before < target.min:
+    if wish.is_lower and before is not None and before < target.min == situation.state.floor_set:
         sentence = (
             f"{wish.sentence}: Application Auto Scaling's minimum goes back from {units(target.min)} to {units(before)}"
         )

@@ -25,6 +25,7 @@ class DimensionState:
     another hand's. raised_at / lowered_at: instants of the last change in that direction, whoever made it.
     raised_on: newest minute that was evidence for the last raise. advised: the value last advised, not to be repeated.
     floor_before: MinCapacity of another scaler's target before this watcher raised it, None when it did not.
+    floor_set: what it raised it to; a different one in force is another hand's, and stays.
     """
 
     consumed: Series = field(default_factory=Series)
@@ -38,6 +39,7 @@ class DimensionState:
     raised_on: int | None = None
     advised: int | None = None
     floor_before: int | None = None
+    floor_set: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,9 +99,9 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
     return StepResult(state, tuple(actions), (alert,) if alert else (), explanation)
 
 
-def farewell(now: float, key: TableKey, incident: Incident | None) -> tuple[Alert, ...]:
-    """What to tell when a table was deleted: its open incident is closed."""
-    return (alerting.end_of_table(now, key, incident),) if incident else ()
+def farewell(now: float, key: TableKey, incident: Incident | None, why: str) -> tuple[Alert, ...]:
+    """What to tell when a table is deleted or left the config: its open incident is closed. why: in those words."""
+    return (alerting.end_of_table(now, key, incident, why),) if incident else ()
 
 
 def _decide(

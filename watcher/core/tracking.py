@@ -90,9 +90,11 @@ def _absorb_change(state: DimensionState, change: Change, settlement: Settlement
     if settlement.outcome is not Outcome.APPLIED:
         return state
     if settlement.intent.action.lever is Lever.FLOOR:
-        # Remember the floor as it was found; forget it once it is put back.
-        found = change.before if state.floor_before is None else state.floor_before
-        return replace(state, floor_before=found if change.after > change.before else None)
+        if change.after < change.before:
+            return replace(state, floor_before=None, floor_set=None)  # put back
+        # Remember the floor as it was found, by us or as another hand left it since.
+        ours = state.floor_before is not None and change.before == state.floor_set
+        return replace(state, floor_before=state.floor_before if ours else change.before, floor_set=change.after)
     moved = _moved(state, change.before, change.after, settlement.time)
     newest = state.consumed.newest()
     return replace(moved, expected=change.after, raised_on=newest if change.after > change.before else state.raised_on)

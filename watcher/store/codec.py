@@ -156,6 +156,7 @@ def _read_dimension_state(document: Json) -> DimensionState:
         raised_on=_maybe(_integer, document.get("raised_on")),
         advised=_maybe(_integer, document.get("advised")),
         floor_before=_maybe(_integer, document.get("floor_before")),
+        floor_set=_maybe(_integer, document.get("floor_set")),
     )
 
 

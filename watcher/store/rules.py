@@ -10,7 +10,7 @@ from watcher.core.state import DimensionState, TableState
 from watcher.ports import CycleRecord
 
 # What of a DimensionState is kept; everything else there is a cache of CloudWatch.
-KEPT_DIMENSION_FIELDS = ("expected", "raised_at", "lowered_at", "raised_on", "advised", "floor_before")
+KEPT_DIMENSION_FIELDS = ("expected", "raised_at", "lowered_at", "raised_on", "advised", "floor_before", "floor_set")
 
 
 def without_caches(state: TableState) -> TableState:
