@@ -18,6 +18,7 @@ from watcher.core.reasons import Cause, Mode, Outcome
 from watcher.core.result import DimensionReport
 from watcher.core.words import count, rate, units
 from watcher.ports import CycleReport, TableReport
+from watcher.telemetry.hub import settled
 from watcher.web.state import decision_record
 
 Record = dict[str, object]
@@ -70,11 +71,7 @@ def once_record(report: CycleReport) -> Record:
 
 def _table_record(table: TableReport) -> Record:
     explanation = table.explanation
-    outcomes = {
-        (change.dimension, change.after): settlement.outcome
-        for settlement in table.settlements
-        for change in settlement.intent.action.changes
-    }
+    decisions = settled(explanation.decisions if explanation else (), table.settlements)
     return {
         "table": table.key.name,
         "account": table.key.account,
@@ -83,11 +80,7 @@ def _table_record(table: TableReport) -> Record:
         "error": table.error,
         "cause": explanation.cause.value if explanation else None,
         "sentence": explanation.sentence if explanation else table.error,
-        "decisions": [
-            decision_record(decision)
-            | {"outcome": outcomes.get((decision.dimension, decision.after), decision.outcome).value}
-            for decision in (explanation.decisions if explanation else ())
-        ],
+        "decisions": [decision_record(decision) for decision in decisions],
     }
 
 

@@ -26,7 +26,7 @@ CAUSE_WORDS = {
     Cause.NONE: "well",
 }
 
-TODO = {
+WHAT_TO_DO = {
     Cause.KEY_RANGE: "More capacity cannot help. Spread or cache the hot key; if several keys share the heat, DynamoDB "
     "splits the range by itself within minutes.",
     Cause.ACCOUNT_LIMIT: "Ask for a higher DynamoDB throughput quota in Service Quotas (per table and per account); "
@@ -238,8 +238,8 @@ def _hot_key_fact(index: str, report: HotKeyReport) -> tuple[str, str]:
 
 
 def _todo(incident: Incident, briefing: Briefing, concerned: Sequence[Decision], worst: View | None) -> str:
-    if incident.cause in TODO:
-        return TODO[incident.cause]
+    if incident.cause in WHAT_TO_DO:
+        return WHAT_TO_DO[incident.cause]
     if incident.cause is Cause.ON_DEMAND_CAP:
         return _raise_cap(briefing, worst.dimension if worst else None)
     changes = [decision for decision in concerned if decision.is_change]
