@@ -335,6 +335,17 @@ def test_a_daemon_from_its_start_to_its_end(tmp_path: Path, shop: Cloud) -> None
     SqliteStore(tmp_path / "watcher.db").close()  # nobody holds the lock
 
 
+def test_a_table_that_two_rules_match_is_warned_of_once(tmp_path: Path, shop: Cloud) -> None:
+    rules = '[[tables]]\nmatch = "ord*"\n[[tables]]\nmatch = "*ers"\nmode = "observe"\n'
+    path = config(tmp_path / "config.toml", shop.url, rules)
+    with running("--config", path, "--port", "0", cwd=tmp_path, env=environment(**KEYS)) as daemon:
+        warned = daemon.event("config.warning")["sentence"]
+        assert warned == (
+            'table orders: matched by tables.0 (match "ord*", mode "advise") and by tables.1 (match "*ers", '
+            'mode "observe"); the first one counts'
+        )
+
+
 def test_a_second_daemon_on_the_same_state_is_refused(tmp_path: Path, shop: Cloud) -> None:
     path = config(tmp_path / "config.toml", shop.url)
     with running("--config", path, "--port", "0", cwd=tmp_path, env=environment(**KEYS)) as daemon:

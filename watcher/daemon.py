@@ -10,7 +10,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -149,6 +149,7 @@ class Daemon:
         self._started_with = watcher.config
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._log = logger()
+        self._warned: set[str] = set()
         config, clock = watcher.config, watcher.settings.clock
         sources = Sources(
             snapshot=lambda: watcher.hub.snapshot,
@@ -186,6 +187,8 @@ class Daemon:
 
     def _run_cycle(self) -> None:
         report = self._watcher.run_cycle()
+        # Only now the tables' names are known.
+        self._warn(self._watcher.config.overlaps(table.key.name for table in report.tables))
         if self._watcher.config.polling.align:
             self._alignment.learn(point_ages(report))
 
@@ -204,8 +207,14 @@ class Daemon:
             f"page {self.url}  metrics {self.url}metrics"
         )
         self._log.info(Event.DAEMON_STARTED, version=__version__, url=self.url, sentence=sentence)
-        for warning in config.warnings():
-            self._log.warning("config.warning", sentence=warning)
+        self._warn(config.warnings())
+
+    def _warn(self, sentences: Iterable[str]) -> None:
+        """Each warning about the config once."""
+        for sentence in sentences:
+            if sentence not in self._warned:
+                self._warned.add(sentence)
+                self._log.warning("config.warning", sentence=sentence)
 
     def _stop(self) -> bool:
         self._log.info(Event.DAEMON_STOPPING, sentence="stopping: the cycle in hand is finished first")
@@ -237,6 +246,7 @@ class Daemon:
         configure(config.logs.format, config.logs.level, sys.stdout, watcher.settings.clock)
         watcher.metrics.config_reload(ReloadOutcome.ACCEPTED)
         later = f"; changes to {', '.join(fixed)} take effect at the next start" if fixed else ""
+        self._warn(config.warnings())
         self._log.info(Event.CONFIG_RELOADED, restart_needed=fixed, sentence=f"the config was reloaded{later}")
 
     def _differs(self, section: str, config: Config) -> bool:
