@@ -21,6 +21,7 @@ from tests.core.builders import (
     throughput,
 )
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Dimension, Metric
+from watcher.core.policy import Tuning
 from watcher.core.reasons import Cause, IncidentState, Severity
 from watcher.core.result import StepResult
 from watcher.core.state import DimensionState, Incident, Normal, TableState
@@ -146,14 +147,15 @@ def test_a_worsened_incident_takes_the_worse_cause_and_never_a_lower_severity() 
     assert (worse.cause, worse.severity) == (K, Severity.CRITICAL)
 
 
-def raised(at: float) -> dict[Dimension, DimensionState]:
-    return remembered(TABLE_WRITE, expected=100, raised_at=at)
+def raised(in_force: float) -> dict[Dimension, DimensionState]:
+    """Asked for so long ago that minutes from ``in_force`` on show it."""
+    return remembered(TABLE_WRITE, expected=100, raised_at=in_force - Tuning().actuation)
 
 
 # Each minute serves 4,200 units. 21,000 events of ago(3) are half of the window's requests; of the two minutes from
 # ago(2) on, 8,400 units, one request in twenty is 442.1 events.
 @pytest.mark.parametrize(
-    ("known", "causes", "raise_at", "told"),
+    ("known", "causes", "in_force", "told"),
     [
         pytest.param(incident(P), {(TABLE_WRITE, P): {3: 21_000}}, ago(2), False, id="bad before the raise only"),
         pytest.param(incident(P), {(TABLE_WRITE, P): {3: 21_000}}, None, True, id="as bad, and nothing was raised"),
@@ -173,10 +175,10 @@ def raised(at: float) -> dict[Dimension, DimensionState]:
         pytest.param(incident(P), {(TABLE_WRITE, P): {3: 400, 1: 349}}, ago(2), False, id="less than four times after"),
         pytest.param(incident(P), {(TABLE_WRITE, P): {3: 400, 1: 350}}, ago(2), True, id="four times its worst after"),
         pytest.param(
-            incident(P), {(TABLE_WRITE, P): {2: 9000}}, ago(2), True, id="raised as the bad minute began: it shows it"
+            incident(P), {(TABLE_WRITE, P): {2: 9000}}, ago(2), True, id="in force as the bad minute began: it shows it"
         ),
         pytest.param(
-            incident(P), {(TABLE_WRITE, P): {2: 9000}}, ago(2) + 1, False, id="raised a second later: it does not"
+            incident(P), {(TABLE_WRITE, P): {2: 9000}}, ago(2) + 1, False, id="in force a second later: it does not"
         ),
         pytest.param(
             incident(P, severity=Severity.CRITICAL, peak=0.3),
@@ -206,10 +208,10 @@ def raised(at: float) -> dict[Dimension, DimensionState]:
 def test_what_a_raise_may_have_cured_is_not_worse(
     known: Incident,
     causes: dict[tuple[Dimension, Cause], Events],
-    raise_at: float | None,
+    in_force: float | None,
     told: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    memory = {} if raise_at is None else raised(float(raise_at))
+    memory = {} if in_force is None else raised(float(in_force))
     result = after(causes, known, dimensions=memory)
     assert [alert.state for alert in result.alerts] == ([IncidentState.WORSENED] if told else [])
 

@@ -199,14 +199,16 @@ def test_no_decrease_soon_after_a_raise(raised: float, reason: Reason) -> None:
     assert wished(view(28, 28, 28), DimensionState(raised_at=NOON - raised)).reason is reason
 
 
-# Minutes start at ago(1) = NOON - 120, ago(2) = NOON - 180, ago(3) = NOON - 240.
+# Minutes start at ago(1) = NOON - 120, ago(2) = NOON - 180, ago(3) = NOON - 240; a change is in force 45 s after it.
 @pytest.mark.parametrize(
     ("state", "starts", "settled"),
     [
         pytest.param(CALM, [3, 2, 1], True, id="never changed: the newest three"),
-        pytest.param(DimensionState(raised_at=ago(1)), [1], True, id="changed as the newest minute began: that one"),
         pytest.param(
-            DimensionState(raised_at=ago(1) + 1.0), [3, 2, 1], False, id="changed a second later: none shows it"
+            DimensionState(raised_at=ago(1) - 45.0), [1], True, id="in force as the newest minute began: that one"
+        ),
+        pytest.param(
+            DimensionState(raised_at=ago(1) - 44.0), [3, 2, 1], False, id="in force a second later: none shows it"
         ),
         pytest.param(
             DimensionState(raised_at=NOON - 1.0, raised_on=ago(2)),
@@ -217,9 +219,9 @@ def test_no_decrease_soon_after_a_raise(raised: float, reason: Reason) -> None:
         pytest.param(
             DimensionState(raised_at=NOON - 1.0, raised_on=ago(1)), [], False, id="nothing new since the raise"
         ),
-        pytest.param(DimensionState(lowered_at=ago(2) + 0.0), [2, 1], True, id="lowered: the minutes since"),
+        pytest.param(DimensionState(lowered_at=ago(2) - 45.0), [2, 1], True, id="lowered: the minutes since"),
         pytest.param(
-            DimensionState(raised_at=NOON - 9000.0, lowered_at=ago(1) + 0.0),
+            DimensionState(raised_at=NOON - 9000.0, lowered_at=ago(1) - 45.0),
             [1],
             True,
             id="the later of two changes counts",

@@ -66,12 +66,12 @@ def _peak(incident: Incident, trouble: Trouble) -> float:
 
 def find_trouble(briefing: Briefing) -> Trouble | None:
     """What is wrong right now, or None."""
-    diagnosis, rules, now = briefing.diagnosis, briefing.policy.incidents, briefing.now
+    diagnosis, now = briefing.diagnosis, briefing.now
     if diagnosis.cause in THROTTLING:
         worst = diagnosis.worst
         if worst is None:
             return None
-        return _throttling(diagnosis.cause, diagnosis.index, worst, rules, now)
+        return _throttling(diagnosis.cause, diagnosis.index, worst, briefing.policy, now)
     if diagnosis.cause is Cause.SLOW and diagnosis.slow is not None:
         _, normal = diagnosis.slow
         return Trouble(
@@ -89,12 +89,13 @@ def find_trouble(briefing: Briefing) -> Trouble | None:
     return None
 
 
-def _throttling(cause: Cause, index: str, worst: View, rules: IncidentRules, now: float) -> Trouble:
+def _throttling(cause: Cause, index: str, worst: View, policy: TablePolicy, now: float) -> Trouble:
+    rules = policy.incidents
     bad = [minute.start for minute in worst.recent if minute.causes]
     many = worst.events >= rules.open_events or len(bad) >= rules.open_minutes
     steady = len(bad) == len(worst.recent) and len(bad) >= rules.open_minutes
     raised = worst.raised_at if cause in CURED_BY_CAPACITY else None
-    lasting = worst.share if raised is None else worst.share_since(raised)
+    lasting = worst.share if raised is None else worst.share_since(raised + policy.tuning.actuation)
     return Trouble(
         cause=cause,
         index=index,

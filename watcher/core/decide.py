@@ -109,7 +109,7 @@ def evidence_minutes(tuning: Tuning, view: View, state: DimensionState) -> tuple
     """
     newest = view.recent[-tuning.demand_minutes :]
     changed = max((at for at in (state.raised_at, state.lowered_at) if at is not None), default=None)
-    after = tuple(minute for minute in newest if changed is None or minute.start >= changed)
+    after = tuple(minute for minute in newest if changed is None or minute.start >= changed + tuning.actuation)
     if after:
         return after, True
     return tuple(minute for minute in newest if state.raised_on is None or minute.start > state.raised_on), False

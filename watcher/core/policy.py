@@ -60,6 +60,7 @@ class Tuning:
     memory_share: float = 0.5  # a decrease leaves room for this part of the largest demand of the last three hours
     reserve: int = 1  # of the first four, kept for the evening
     reserve_until: float = 20 * 3600.0  # second of the UTC day from which the reserve may be spent
+    actuation: float = 45.0  # seconds that a change needs to take effect; minutes that began sooner do not show it yet
     raise_hold: float = 600.0  # no decrease this long after a raise
     throttle_hold: float = 1200.0  # nor this long after a throttle
     max_raise_factor: float = 20.0
