@@ -87,6 +87,18 @@ def wished(seen: View, state: DimensionState = CALM, tuning: Tuning | None = Non
             view(70, cause=Cause.KEY_RANGE), Reason.HOLD_KEY_RANGE, 100, id="a hot key is not answered with capacity"
         ),
         pytest.param(view(90, cause=Cause.KEY_RANGE), Reason.RAISE_DEMAND, 129, id="but a nearly full table is"),
+        pytest.param(
+            view(50, starved={1: 60}, cause=Cause.KEY_RANGE),
+            Reason.HOLD_KEY_RANGE,
+            100,
+            id="nor is the trickle of other throttles beside it",
+        ),
+        pytest.param(
+            view(50, starved={1: 3000}, cause=Cause.KEY_RANGE),
+            Reason.RAISE_DEMAND,
+            143,
+            id="unless they show that the whole table needs it: 50 served + 50 refused, 100 / 0.7",
+        ),
         pytest.param(view(20, cause=Cause.ACCOUNT_LIMIT), Reason.HOLD_ACCOUNT_LIMIT, 100, id="a quota is not"),
         pytest.param(
             view(20, cause=Cause.INDEX_BACK_PRESSURE), Reason.HOLD_BACK_PRESSURE, 100, id="an index comes first"

@@ -140,6 +140,9 @@ def _raise(tuning: Tuning, view: View, evidence: tuple[Minute, ...], demand: flo
     """A raise, a hold because an earlier change is not yet visible, or None when no raise is called for."""
     current = view.provisioned
     starved = sum(minute.causes.get(Cause.PROVISIONED, 0.0) for minute in evidence)
+    if view.cause in HOLDS:
+        # A trickle beside a hot key or a quota: only what the table as a whole needs is bought, no room for bursts.
+        starved = 0.0
     target = max(sized(demand, tuning.target), current)
     if starved:
         target = max(target, sized(current * BURSTY_RAISE, 1.0))
