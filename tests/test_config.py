@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from watcher.config import Config, load, masked
 from watcher.core.model import Dimension, Kind
-from watcher.core.policy import OBJECTIVES, AutoScaling, Bounds, IncidentRules, Objective, TablePolicy, Tuning
+from watcher.core.policy import OBJECTIVES, POINTS, AutoScaling, Bounds, IncidentRules, Objective, TablePolicy
 from watcher.core.reasons import Mode, Severity
 from watcher.errors import ConfigError
 
@@ -107,17 +108,6 @@ def test_a_path_with_a_null_character_is_a_mistake() -> None:
             "TABLES__0__READ", "{min=7,max=7}", "{min=7,max=8}", "{min=7,max=6}", "{min=8,max=7}",
             id="min may equal max but not pass it",
         ),
-        pytest.param(
-            "TABLES__0",
-            '{match="*",raise_above=1,target_utilisation=0.2}', '{match="*",raise_above=1,target_utilisation=0.95}',
-            '{match="*",raise_above=1,target_utilisation=0.19}', '{match="*",raise_above=1,target_utilisation=0.96}',
-            id="target, a fifth to nearly all",
-        ),
-        pytest.param(
-            "TABLES__0__TARGET_UTILISATION", "0.84", "0.85", "0.851", "0.9",
-            id="target, up to the raise_above of the objective",
-        ),
-        pytest.param("TABLES__0__RAISE_ABOVE", "0.70", "1.0", "0.69", "1.01", id="raising, from the target up"),
         pytest.param("TABLES__0__MAX_RAISE_FACTOR", "1.1", "100", "1.09", "100.1", id="raise factor"),
         pytest.param("TABLES__0__MAX_CHANGES_PER_HOUR", "1", "60", "0", "61", id="changes, up to one a minute"),
         pytest.param("TABLES__0__FOREIGN_CHANGE_HOLD_MINUTES", "0", "1440", "-0.1", "1441", id="hold, up to a day"),
@@ -189,12 +179,12 @@ def test_every_default_is_pinned() -> None:
                 "match": "*",
                 "mode": "advise",
                 "objective": "balanced",
+                "max_throttled_fraction": None,
                 "read": None,
                 "write": None,
                 "indexes": {},
                 "auto_scaling": "respect",
-                "target_utilisation": None,
-                "raise_above": None,
+                "schedules": [],
                 "max_raise_factor": None,
                 "max_changes_per_hour": None,
                 "foreign_change_hold_minutes": None,
@@ -204,6 +194,7 @@ def test_every_default_is_pinned() -> None:
                 "slow_factor": None,
             }
         ],
+        "control": {"nightly": True, "nightly_hour": 3, "nightly_days": 7, "nightly_minutes": 20.0},
         "hot_keys": {"sampling": "off", "key_values": "hash"},
         "alerts": [],
         "state": {"backend": "sqlite", "path": "watcher.db", "table": "watcher-state", "history_days": 30},
@@ -274,8 +265,12 @@ def test_the_example_only_advises_on(name: str) -> None:
 
 
 def test_what_the_example_shows_as_defaults_are_the_defaults(tmp_path: Path) -> None:
-    shown = re.sub(r"(?m)^# ((?!role_arn|external_id|endpoint_url)\w+ = )", r"\1", EXAMPLE.read_text(encoding="utf-8"))
-    assert shown.count("target_utilisation = 0.70") == 1
+    shown = re.sub(
+        r"(?m)^# ((?!role_arn|external_id|endpoint_url|max_throttled_fraction)\w+ = )",
+        r"\1",
+        EXAMPLE.read_text(encoding="utf-8"),
+    )
+    assert shown.count("\nmax_changes_per_hour = 60\n") == 1
 
     plain, spelt_out = load(EXAMPLE, {}), load(written(tmp_path, shown), {})
 
@@ -310,8 +305,6 @@ write = { min = 3, max = 4 }
 indexes."by-*" = { read = { min = 5, max = 6 } }
 indexes."*" = { read = { min = 7, max = 8 }, write = { min = 9, max = 10 } }
 auto_scaling = "floor"
-target_utilisation = 0.5
-raise_above = 0.5
 max_raise_factor = 3
 max_changes_per_hour = 7
 foreign_change_hold_minutes = 2
@@ -339,14 +332,7 @@ def test_every_setting_of_a_rule_reaches_its_policy(tmp_path: Path) -> None:
             ("*", {Kind.READ: Bounds(7, 8), Kind.WRITE: Bounds(9, 10)}),
         ),
         auto_scaling=AutoScaling.FLOOR,
-        tuning=Tuning(
-            target=0.5,
-            raise_above=0.5,
-            quiet_minutes=40,  # the safe objective's own
-            max_raise_factor=3,
-            max_changes_per_hour=7,
-            foreign_hold=120.0,
-        ),
+        tuning=replace(OBJECTIVES[Objective.SAFE], max_raise_factor=3, max_changes_per_hour=7, foreign_hold=120.0),
         incidents=IncidentRules(open_events=5, open_minutes=3, resolve_after=240.0, slow_factor=6),
     )
 
@@ -358,6 +344,27 @@ def test_an_objective_alone_brings_its_own_numbers(objective: Objective) -> None
     assert policy is not None
     assert policy.tuning == OBJECTIVES[objective]
     assert policy.incidents == IncidentRules()
+
+
+@pytest.mark.parametrize(
+    ("goal", "point"),
+    [
+        pytest.param("0.1", "economy", id="the largest goal there is"),
+        pytest.param("1e-3", "lean", id="between two objectives"),
+        pytest.param("1e-4", "careful", id="written with an exponent"),
+        pytest.param("1e-7", "safe", id="a very small one"),
+    ],
+)
+def test_a_goal_begins_where_it_suggests(tmp_path: Path, goal: str, point: str) -> None:
+    own = "max_raise_factor = 3\nforeign_change_hold_minutes = 2\n"
+    text = f"[[tables]]\nmatch = '*'\nmax_throttled_fraction = {goal}\n{own}"
+    policy = load(written(tmp_path, text), {}).policy_for("orders")
+
+    assert policy is not None
+    assert policy.goal == float(goal)
+    assert policy.tuning == replace(POINTS[point], max_raise_factor=3, foreign_hold=120.0)
+    for other in POINTS:
+        assert policy.in_force(other) == replace(POINTS[other], max_raise_factor=3, foreign_hold=120.0)
 
 
 @pytest.mark.parametrize(

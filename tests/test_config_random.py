@@ -12,14 +12,20 @@ from hypothesis import strategies as st
 
 from tests.test_config import ARN, EXAMPLE, ROLE
 from watcher.config import AlertRule, Aws, Config, HotKeys, Range, State, TableRule, load, masked
+from watcher.config_schedules import ScheduleRule
 from watcher.errors import ConfigError
 
 WORDS = sorted(
-    {key for section in (Config, Aws, HotKeys, AlertRule, State, TableRule, Range) for key in section.model_fields}
-    | {"*", "[key]", "0"}
+    {
+        key
+        for section in (Config, Aws, HotKeys, AlertRule, State, TableRule, Range, ScheduleRule)
+        for key in section.model_fields
+    }
+    | {"*", "[key]", "0", "from"}
 )
 VALUES = [
     "act", "advise", "safe", "orders*", "us-east-1", ARN, ROLE, "sqlite", "dynamodb", "hash", "http://h:1",
+    "45 17 * * 1-5", "Europe/Berlin", "2026-11-27T08:00:00Z", "2026-11-28T08:00:00Z",
     0, 1, 5, 60, 9464, 0.5, 2.0, True,
 ]  # fmt: skip
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -32,9 +38,17 @@ TREES = st.recursive(
 )
 SECTIONS = st.dictionaries(st.one_of(st.sampled_from(WORDS), KEYS), TREES, max_size=6)
 RULE = st.dictionaries(st.sampled_from([*WORDS, "match", "mode", "read", "write"]), TREES, max_size=6)
+EVENT = st.dictionaries(
+    st.sampled_from(["name", "cron", "timezone", "duration_minutes", "from", "until", "write", "indexes"]),
+    TREES,
+    max_size=8,
+)
 FILES = st.builds(
-    lambda sections, rules, routes: {**sections, "tables": rules, "alerts": routes},
-    SECTIONS, st.lists(RULE, max_size=3), st.lists(RULE, max_size=2),
+    lambda sections, rules, routes, events: {
+        **sections, "alerts": routes,
+        "tables": [{**rule, "schedules": events} if events else rule for rule in rules],
+    },
+    SECTIONS, st.lists(RULE, max_size=3), st.lists(RULE, max_size=2), st.lists(EVENT, max_size=2),
 ) | SECTIONS  # fmt: skip
 # The same examples on every run, so that a failure in one place is a failure everywhere.
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=300, database=None)

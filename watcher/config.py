@@ -13,33 +13,30 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr, Strict, ValidationError, field_serializer
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_serializer
 
 from watcher.config_mistakes import Clash, Section, Table, sentences, shown
+from watcher.config_schedules import ScheduleRule, clashes_with_bounds
 from watcher.config_source import Source, as_text, read_toml, with_environment
+from watcher.config_types import Flag, Number, Pattern, Text, Units, Whole
 from watcher.core.model import Kind
-from watcher.core.policy import OBJECTIVES, AutoScaling, Bounds, IncidentRules, Objective, TablePolicy, Tuning
+from watcher.core.policy import (
+    OBJECTIVES,
+    POINTS,
+    AutoScaling,
+    Bounds,
+    IncidentRules,
+    Objective,
+    TablePolicy,
+    beginning,
+)
 from watcher.core.reasons import Mode, Severity
 from watcher.errors import ConfigError
 
 _T = TypeVar("_T")
 
-Whole = Annotated[int, Strict()]
-Number = Annotated[float, Strict()]
-Flag = Annotated[bool, Strict()]
-Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", description="non-empty text without control characters")]
-Units = Annotated[Whole, Field(ge=1, le=10_000_000)]
-
 Region = Annotated[
     str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", description='a Region name like "us-east-1"')
-]
-# Letters, digits and _-. are what AWS allows in a table's or index's name; the rest is for patterns.
-Pattern = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Za-z0-9_.\-*?\[\]!]{1,255}$",
-        description="a name (letters, digits, _ - .) or a pattern of them with * ? [abc]",
-    ),
 ]
 TableName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$", description="a table name (3 to 255 letters, digits, _ - .)")
@@ -73,6 +70,8 @@ def _is_external_id(secret: SecretStr) -> SecretStr:
         raise ValueError("not an external id")
     return secret
 
+
+Fraction = Annotated[Number, Field(gt=0, le=0.1, description="a number above 0 and at most 0.1, like 1e-4")]
 
 ExternalId = Annotated[
     SecretStr,
@@ -155,18 +154,21 @@ class BoundsRule(Section):
 
 
 class TableRule(BoundsRule):
-    """What is wanted of the tables that ``match``. A number left out is the objective's own."""
+    """What is wanted of the tables that ``match``. A number left out is the objective's own.
+
+    max_throttled_fraction: a goal instead of an objective; the nightly replay of the table's own past then chooses.
+    """
 
     match: Pattern
     mode: Mode = Mode.ADVISE
     objective: Objective = Objective.BALANCED
+    max_throttled_fraction: Fraction | None = None
     indexes: dict[Pattern, BoundsRule] = Field(
         default_factory=dict, description='a table by index name or pattern, like indexes."*" = { read = { .. } }'
     )
     auto_scaling: AutoScaling = AutoScaling.RESPECT
+    schedules: tuple[ScheduleRule, ...] = ()
 
-    target_utilisation: Number | None = Field(default=None, ge=0.2, le=0.95)
-    raise_above: Number | None = Field(default=None, ge=0.2, le=1.0)
     max_raise_factor: Number | None = Field(default=None, ge=1.1, le=100)
     max_changes_per_hour: Whole | None = Field(default=None, ge=1, le=60)
     foreign_change_hold_minutes: Number | None = Field(default=None, ge=0, le=1440)
@@ -183,29 +185,39 @@ class TableRule(BoundsRule):
             remedy = ", ".join(f"{kind} = {{ min = .., max = .. }}" for kind in absent)
             are = "is" if len(absent) == 1 else "are"
             yield Clash(f'mode "act" needs bounds: {" and ".join(absent)} {are} missing; add {remedy}', ("mode",))
-        yield from _raise_below_target(given)
+        if given.get("objective") is not None and given.get("max_throttled_fraction") is not None:
+            yield Clash(
+                "a goal chooses among the objectives by itself; remove objective or max_throttled_fraction",
+                ("objective", "max_throttled_fraction"),
+                ("max_throttled_fraction",),
+            )
+        yield from clashes_with_bounds(given)
 
     def policy(self) -> TablePolicy:
+        goal, overrides = self.max_throttled_fraction, self._overrides()
+        usual = OBJECTIVES[self.objective] if goal is None else POINTS[beginning(goal)]
         return TablePolicy(
             mode=self.mode,
             objective=self.objective,
             bounds=self.bounds,
             index_bounds=tuple((pattern, rule.bounds) for pattern, rule in self.indexes.items()),
             auto_scaling=self.auto_scaling,
-            tuning=self._tuning(),
+            tuning=replace(usual, **overrides),  # type: ignore[arg-type]  # each of its field's own type
             incidents=self._incidents(),
+            schedules=tuple(rule.schedule() for rule in self.schedules),
+            goal=goal,
+            overrides=() if goal is None else tuple(overrides.items()),
         )
 
-    def _tuning(self) -> Tuning:
-        usual = OBJECTIVES[self.objective]
-        return replace(
-            usual,
-            target=_given(self.target_utilisation, usual.target),
-            raise_above=_given(self.raise_above, usual.raise_above),
-            max_raise_factor=_given(self.max_raise_factor, usual.max_raise_factor),
-            max_changes_per_hour=_given(self.max_changes_per_hour, usual.max_changes_per_hour),
-            foreign_hold=_given(self.foreign_change_hold_minutes, usual.foreign_hold / 60) * 60,
-        )
+    def _overrides(self) -> dict[str, float]:
+        """The numbers of the control policy that the file gives itself, by their names there."""
+        hold = self.foreign_change_hold_minutes
+        given = {
+            "max_raise_factor": self.max_raise_factor,
+            "max_changes_per_hour": self.max_changes_per_hour,
+            "foreign_hold": None if hold is None else hold * 60,
+        }
+        return {name: value for name, value in given.items() if value is not None}
 
     def _incidents(self) -> IncidentRules:
         usual = IncidentRules()
@@ -222,26 +234,14 @@ def _given(value: _T | None, usual: _T) -> _T:
     return usual if value is None else value
 
 
-def _raise_below_target(given: Mapping[str, object]) -> Iterator[Clash]:
-    """Half of the pair may be the objective's own number, and is named as such."""
-    objective = given.get("objective", Objective.BALANCED)
-    if not isinstance(objective, str) or objective not in list(Objective):
-        return  # a mistake of its own, and then there is nothing to compare with
-    usual = OBJECTIVES[Objective(objective)]
-    above, above_shown = _own_or_usual(given, "raise_above", usual.raise_above, objective)
-    target, target_shown = _own_or_usual(given, "target_utilisation", usual.target, objective)
-    if isinstance(above, int | float) and isinstance(target, int | float) and above < target:
-        yield Clash(
-            f"got {above_shown} below {target_shown}, expected raise_above >= target_utilisation",
-            ("raise_above", "target_utilisation"),
-        )
+class Control(Section):
+    """The nightly replay of the past of each table with a goal. nightly_hour: of UTC, in which it starts. nightly_days:
+    of past replayed. nightly_minutes: CPU time of one thread that a night may take."""
 
-
-def _own_or_usual(given: Mapping[str, object], key: str, usual: float, objective: str) -> tuple[object, str]:
-    value = given.get(key)
-    if value is None:
-        return usual, f'{key} {usual} (of objective "{objective}")'
-    return value, f"{key} {shown(value)}"
+    nightly: Flag = True
+    nightly_hour: Whole = Field(default=3, ge=0, le=23)
+    nightly_days: Whole = Field(default=7, ge=1, le=14)
+    nightly_minutes: Number = Field(default=20.0, ge=0.1, le=600)
 
 
 class HotKeys(Section):
@@ -295,6 +295,7 @@ class Config(Section):
     aws: Aws = Field(default_factory=Aws)
     polling: Polling = Field(default_factory=Polling)
     tables: tuple[TableRule, ...] = ()
+    control: Control = Field(default_factory=Control)
     hot_keys: HotKeys = Field(default_factory=HotKeys)
     alerts: tuple[AlertRule, ...] = ()
     state: State = Field(default_factory=State)
@@ -386,4 +387,4 @@ def _validated(source: Source) -> Config:
 
 def masked(config: Config) -> Table:
     """The configuration as JSON types, secrets as "****"."""
-    return config.model_dump(mode="json")
+    return config.model_dump(mode="json", by_alias=True)

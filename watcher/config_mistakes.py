@@ -39,12 +39,13 @@ LONGEST_SHOWN = 80
 class Clash:
     """Settings that are each fine but not together. sentence: what goes behind the dotted path.
 
-    at: the place to name, keys: the settings involved; both relative to the section that reports the clash.
+    at: the place to name, keys: the settings involved, one that lies deeper by its place; all relative to the section
+    that reports the clash.
     """
 
     sentence: str
-    keys: tuple[str, ...]
-    at: tuple[str, ...] = ()
+    keys: tuple[str | Location, ...]
+    at: Location = ()
 
 
 class Section(BaseModel):
@@ -109,7 +110,7 @@ def _sentence(details: ErrorDetails, root: type[BaseModel], origins: Mapping[Loc
     if kind == CLASH:
         text = str(context["sentence"])
         section = place[: len(place) - context["depth"]]
-        sources += [(*section, key) for key in context["keys"]]
+        sources += [(*section, *((key,) if isinstance(key, str) else key)) for key in context["keys"]]
     elif kind == "extra_forbidden":
         text = f"unknown key{_suggestion(str(place[-1]), keys_at(root, place[:-1]))}"
     else:
@@ -194,14 +195,19 @@ def field_at(root: type[BaseModel], place: Location) -> FieldInfo:
 def keys_at(root: type[BaseModel], place: Location) -> list[str]:
     """The keys a section may have; empty for a place that is no section."""
     model = _model(field_at(root, place))
-    return list(model.model_fields) if model else []
+    return list(_fields(model)) if model else []
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The settings of a section by the key that the file has, which Python's own words keep from being the name."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _inner(field: FieldInfo, part: int | str) -> FieldInfo:
     annotation = bare(field.annotation)
     arguments = get_args(annotation)
     if model := _model(field):
-        return model.model_fields.get(str(part), FieldInfo.from_annotation(object))
+        return _fields(model).get(str(part), FieldInfo.from_annotation(object))
     if get_origin(annotation) is tuple:
         return FieldInfo.from_annotation(arguments[0])
     if get_origin(annotation) is dict:
@@ -280,4 +286,5 @@ def _range(field: FieldInfo) -> str:
 
 
 def _constraint(field: FieldInfo, name: str) -> object:
-    return next((value for part in field.metadata if (value := getattr(part, name, None)) is not None), None)
+    parts = (*field.metadata, *_without_none(field).metadata)
+    return next((value for part in parts if (value := getattr(part, name, None)) is not None), None)
