@@ -6,7 +6,7 @@ Nothing else crosses these lines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -42,8 +42,13 @@ class Tables(Protocol):
 class Metrics(Protocol):
     """CloudWatch of one Region, read only."""
 
-    def read(self, queries: Sequence[Query], start: float, end: float) -> Mapping[Query, Answer]:
-        """One-minute points of each query with start <= minute < end.
+    def read(self, queries: Sequence[Query], start: float, end: float, period: int = 60) -> Mapping[Query, Answer]:
+        """Points of each query by the start of their interval, with start <= interval < end; sums are whole ones.
+
+        period: the interval's length in seconds, a multiple of 60 that divides a day; intervals lie on its multiples
+        from midnight UTC, and a longer one than a minute is only asked for when it is over by ``end``. CloudWatch
+        keeps minutes for 15 days and five minutes for 63: a read that starts earlier than its period is kept has no
+        points. Latency, whose percentiles do not add up, is asked for by the minute; PROVISIONED by five minutes.
 
         Every query has an answer; one that failed, was partial or forbidden has ``complete`` False. Raises AwsError
         only when nothing at all could be read.
@@ -110,7 +115,8 @@ class CycleRecord:
     """What one cycle writes before it acts, in one transaction.
 
     alerts: those raised, so that an alert no topic is configured for is still remembered; the alerts of ``outgoing``
-    are remembered whether they are repeated here or not.
+    are remembered whether they are repeated here or not. learned: of the states, those of which what was learned is
+    written, too; of the others what was written before stands.
     """
 
     time: float
@@ -119,13 +125,14 @@ class CycleRecord:
     intents: Sequence[Intent] = ()
     outgoing: Sequence[Outgoing] = ()
     alerts: Sequence[Alert] = ()
+    learned: Collection[TableKey] = ()
 
 
 class Store(Protocol):
     """Durable memory. Every method raises StoreError when it cannot do its whole job."""
 
     def load(self) -> Mapping[TableKey, TableState]:
-        """All table states, their caches empty."""
+        """All table states, their caches empty. What was learned and cannot be read is as if nothing had been."""
 
     def record(self, record: CycleRecord) -> None:
         """All of it or nothing. Decisions of an intent are stored with outcome PENDING."""
@@ -167,7 +174,8 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TableReport:
-    """One table after one cycle. error: why nothing could be seen of it this time, or ""."""
+    """One table after one cycle. error: why nothing could be seen of it this time, or "". learning: whether its past
+    is still to be learned."""
 
     key: TableKey
     mode: Mode
@@ -175,6 +183,7 @@ class TableReport:
     explanation: Explanation | None
     settlements: Sequence[Settlement] = ()
     error: str = ""
+    learning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +192,8 @@ class CycleReport:
 
     region_errors: what could not be seen, by Region, "" key for the store. unmatched: tables no rule matches.
     told: alerts recorded this cycle. delivered/undelivered: messages by this cycle's attempts. dead: of the
-    undelivered, those given up. outbox: messages still waiting after the cycle, None when not known.
+    undelivered, those given up. outbox: messages still waiting after the cycle, None when not known. learning: tables
+    whose past is still to be learned.
     """
 
     started_at: float
@@ -199,6 +209,7 @@ class CycleReport:
     acting: bool = True  # False while the store is lost
     dead: int = 0
     outbox: int | None = None
+    learning: int = 0
 
 
 class Telemetry(Protocol):

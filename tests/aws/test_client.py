@@ -19,9 +19,38 @@ from botocore.parsers import ResponseParserError
 from tests.aws.conftest import REGION, Calls, settings
 from tests.aws.fake import HTML_500, FakeAws, Reply, fault, query_fault
 from watcher import __version__
-from watcher.aws.client import BODY_LIMIT, AwsClients, AwsSettings, aws_call, translated
+from watcher.aws.client import BODY_LIMIT, AwsClients, AwsSettings, aws_call, timestamp, translated
 from watcher.aws.permissions import DESCRIBE_TABLE, LIST_TABLES, PUBLISH, UPDATE_TABLE
 from watcher.errors import AwsDenied, AwsError, AwsNotFound, AwsUnavailable
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(1_795_348_800, datetime(2026, 11, 22, 12, tzinfo=UTC), id="whole seconds"),
+        pytest.param(1_795_348_800.5, datetime(2026, 11, 22, 12, 0, 0, 500_000, tzinfo=UTC), id="and parts of one"),
+        pytest.param("1795348800", datetime(2026, 11, 22, 12, tzinfo=UTC), id="seconds as text"),
+        pytest.param("2026-11-22T12:00:00Z", datetime(2026, 11, 22, 12, tzinfo=UTC), id="the Query protocol's form"),
+        pytest.param(-1, datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC), id="before the epoch"),
+    ],
+)
+def test_times_in_answers(value: float | str, expected: datetime) -> None:
+    assert timestamp(value) == expected
+
+
+@pytest.mark.parametrize("value", [1e30, float("nan"), "1e30", "soon"])
+def test_what_is_no_time(value: float | str) -> None:
+    with pytest.raises(ResponseParserError, match="is no time"):
+        timestamp(value)
+
+
+def test_answers_are_read_with_the_quick_clock_and_a_broken_time_is_no_crash(faked: AwsClients, fake: FakeAws) -> None:
+    table = {"TableName": "orders", "CreationDateTime": 1_795_348_800}
+    fake.script("DescribeTable", {"Table": table}, {"Table": {**table, "CreationDateTime": 1e30}})
+    client = faked.dynamodb(REGION)
+    assert client.describe_table(TableName="orders")["Table"]["CreationDateTime"].tzinfo is UTC
+    with pytest.raises(AwsUnavailable, match="not what this service sends"), aws_call(DESCRIBE_TABLE, "table orders"):
+        client.describe_table(TableName="orders")
 
 
 def _answer(code: str, status: int = 400, message: str = "told so") -> ClientError:

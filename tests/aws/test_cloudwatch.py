@@ -14,7 +14,15 @@ from tests.aws.conftest import NOON, REGION, Calls
 from tests.aws.fake import HTML_500, FakeAws, Params, Reply, fault
 from tests.aws.fake import Answer as Scripted
 from watcher.aws.client import AwsClients
-from watcher.aws.cloudwatch import ABSURD, PAGES_PER_CALL, CloudWatchMetrics, aws_metric
+from watcher.aws.cloudwatch import (
+    ABSURD,
+    HISTORY_POINTS_PER_SECOND,
+    PAGES_PER_CALL,
+    POINTS_PER_ANSWER,
+    CloudWatchMetrics,
+    HistoryPacer,
+    aws_metric,
+)
 from watcher.clock import utc
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Answer, Dimension, Kind, Metric, Query
 from watcher.errors import AwsDenied, AwsError, AwsUnavailable
@@ -90,6 +98,13 @@ def results(*parts: dict[str, Any], token: str = "") -> dict[str, Any]:
                 (Metric.THROTTLED_ACCOUNT_LIMIT, f"{dimension.kind.title()}AccountLimitThrottleEvents"),
                 (Metric.THROTTLED_ON_DEMAND_CAP, f"{dimension.kind.title()}MaxOnDemandThroughputThrottleEvents"),
             )
+        ),
+        pytest.param(
+            Query("orders", Metric.PROVISIONED, INDEX_WRITE),
+            "ProvisionedWriteCapacityUnits",
+            "Maximum",
+            {"TableName": "orders", "GlobalSecondaryIndexName": "by-day"},
+            id="the capacity in force, as it was published",
         ),
         pytest.param(
             AVERAGE,
@@ -226,6 +241,142 @@ def test_batches_are_full_and_fit_an_answer(
     subject.metrics.read(wanted, END - 60 * minutes, END)
     assert sorted((len(sent["MetricDataQueries"]) for sent in fake.sent("GetMetricData")), reverse=True) == sizes
     assert sorted(subject.requested, reverse=True) == sizes
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("days", "period", "queries", "sizes"),
+    [
+        pytest.param(14, 60, 5, [5], id="five metrics of fourteen days are 100,800 minutes, one answer"),
+        pytest.param(14, 60, 6, [5, 1], id="the sixth has a call of its own, and none is asked for twice"),
+        pytest.param(14, 300, 25, [25], id="by five minutes, twenty-five fit"),
+        pytest.param(49, 300, 8, [7, 1], id="of the 49 days before, seven"),
+        pytest.param(63, 300, 6, [5, 1], id="of all 63 days, five"),
+        pytest.param(63, 3600, 67, [66, 1], id="by the hour, sixty-six"),
+    ],
+)
+def test_history_fits_its_answers_and_each_metric_is_paid_once(
+    subject: Watched, fake: FakeAws, days: int, period: int, queries: int, sizes: list[int]
+) -> None:
+    fake.script("GetMetricData", results())
+    wanted = [Query(f"t{number}", Metric.CONSUMED, TABLE_READ) for number in range(queries)]
+    subject.metrics.read(wanted, END - days * DAY, END, period)
+    calls = fake.sent("GetMetricData")
+    assert sorted((len(sent["MetricDataQueries"]) for sent in calls), reverse=True) == sizes
+    assert sum(subject.requested) == queries
+    for sent in calls:
+        points = (sent["EndTime"] - sent["StartTime"]) / period * len(sent["MetricDataQueries"])
+        assert points <= POINTS_PER_ANSWER
+        assert {query["MetricStat"]["Period"] for query in sent["MetricDataQueries"]} == {period}
+
+
+def test_a_crooked_window_counts_the_interval_it_starts_in(subject: Watched, fake: FakeAws) -> None:
+    fake.script("GetMetricData", results())
+    wanted = [Query(f"t{number}", Metric.CONSUMED, TABLE_READ) for number in range(5)]
+    subject.metrics.read(wanted, END - 14 * DAY + 30, END + 30)
+    assert sorted(subject.requested) == [1, 4]  # 20,161 minutes each
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "sent_start", "sent_end"),
+    [
+        pytest.param(START, END, START, END, id="whole intervals are asked for as they are"),
+        pytest.param(START + 1, END - 1, START, END - 300, id="others from before the start to the last that is over"),
+        pytest.param(START + 299, END + 299, START, END, id="up to a second before the next"),
+    ],
+)
+def test_longer_periods_are_asked_for_in_whole_intervals(
+    subject: Watched, fake: FakeAws, start: float, end: float, sent_start: float, sent_end: float
+) -> None:
+    fake.script("GetMetricData", results(result(0, {START: 1, START + 300: 2, END: 3})))
+    points = subject.metrics.read([CONSUMED], start, end, 300)[CONSUMED].points
+    (sent,) = fake.sent("GetMetricData")
+    assert (sent["StartTime"], sent["EndTime"]) == (sent_start, sent_end)
+    whole = {START: 1.0, START + 300: 2.0}
+    assert points == {at: value for at, value in whole.items() if start <= at < sent_end}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param(CONSUMED, 7.0, id="sums add up"),
+        pytest.param(Query("orders", Metric.PROVISIONED, TABLE_READ), 5.0, id="a capacity does not"),
+    ],
+)
+def test_two_points_of_one_interval(subject: Watched, fake: FakeAws, query: Query, expected: float) -> None:
+    fake.script("GetMetricData", results(result(0, {START: 5, START + 120: 2})))
+    assert subject.metrics.read([query], START, END, 300)[query] == Answer({MINUTE: expected})
+
+
+@pytest.mark.parametrize("period", [0, 30, 59, 61, 90, 86_400 * 2, 420])
+def test_a_period_that_cloudwatch_does_not_keep_is_a_mistake(subject: Watched, fake: FakeAws, period: int) -> None:
+    with pytest.raises(ValueError, match=f"a period of {period} s"):
+        subject.metrics.read([CONSUMED], START, END, period)
+    assert fake.calls == []
+
+
+def test_a_part_of_history_that_failed_is_incomplete(subject: Watched, fake: FakeAws) -> None:
+    def refuse_small(params: Params) -> dict[str, Any] | Reply:
+        if len(params["MetricDataQueries"]) == 1:
+            return fault("Throttling")
+        return results(*(result(position, {START: 1}) for position in range(5)))
+
+    fake.script("GetMetricData", refuse_small)
+    wanted = [Query(f"t{number}", Metric.CONSUMED, TABLE_READ) for number in range(6)]
+    seen = subject.metrics.read(wanted, END - 14 * DAY, END)
+    assert [seen[query].complete for query in wanted] == [True] * 5 + [False]
+    assert [trouble.code for trouble in subject.troubles] == ["Throttling"]
+
+
+@dataclass
+class Stopwatch:
+    """Seconds that pass only by waiting."""
+
+    now: float = 1000.0
+    waits: list[float] = field(default_factory=list)
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(round(seconds, 9))
+        self.now += seconds
+
+    def pacer(self) -> HistoryPacer:
+        return HistoryPacer(seconds=lambda: self.now, wait=self.wait)
+
+
+def test_history_is_read_below_the_quota() -> None:
+    watch = Stopwatch()
+    pacer = watch.pacer()
+    began = watch.now
+    for _ in range(10):
+        pacer.turn(POINTS_PER_ANSWER)
+    assert watch.waits == [0.336] * 9  # 100,800 / 300,000
+    assert 9 * POINTS_PER_ANSWER / (watch.now - began) == pytest.approx(HISTORY_POINTS_PER_SECOND)
+    watch.now += 0.335
+    pacer.turn(1)
+    watch.now += 10
+    pacer.turn(1)
+    assert watch.waits[9:] == [0.001]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "waits"),
+    [
+        pytest.param(3 * 3600, [], id="three hours, as a cycle reads at most, wait for nothing"),
+        pytest.param(3 * 3600 + 60, [0.3017], id="longer is history: 500 of 181 minutes after the first such call"),
+    ],
+)
+def test_only_history_waits_its_turn(faked: AwsClients, fake: FakeAws, seconds: int, waits: list[float]) -> None:
+    fake.script("GetMetricData", results())
+    watch = Stopwatch()
+    client = faked.cloudwatch(REGION)
+    metrics = CloudWatchMetrics(
+        client, requested=lambda _: None, trouble=lambda _: None, workers=1, pacer=watch.pacer()
+    )
+    metrics.read([Query(f"t{n}", Metric.CONSUMED, TABLE_READ) for n in range(501)], END - seconds, END)
+    assert len(fake.calls) == 2
+    assert [round(wait, 4) for wait in watch.waits] == waits
 
 
 def test_the_same_query_twice_is_paid_once(subject: Watched, fake: FakeAws) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +11,10 @@ from botocore.exceptions import ClientError
 
 from tests.sandbox.conftest import OPENED, Clients, clients_of
 from tests.sandbox.shapes import Wire
+from watcher.aws.client import AwsClients, AwsSettings, StaticCredentials
+from watcher.aws.cloudwatch import CloudWatchMetrics
 from watcher.clock import SimulatedClock, utc
-from watcher.core.model import TABLE_WRITE, Billing, Dimension, Kind
+from watcher.core.model import TABLE_WRITE, Answer, Billing, Dimension, Kind, Metric, Query
 from watcher.core.reasons import Cause
 from watcher.replay.plant import MinuteDemand, Plant, TableSpec
 from watcher.sandbox import Sandbox
@@ -223,6 +226,80 @@ def test_five_hundred_metrics_are_answered_at_once(wire: Wire) -> None:
     asked = [query("ConsumedReadCapacityUnits", {"TableName": "busy"}, query_id=f"q{n}") for n in range(500)]
     answer = wire.call("cloudwatch", "GetMetricData", MetricDataQueries=asked, **window(3))
     assert [result["Id"] for result in answer["MetricDataResults"]] == [f"q{n}" for n in range(500)]
+
+
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def twenty_days() -> Plant:
+    """One table with ten writes a second for twenty days; an hour and a minute after OPENED is its now."""
+    plant = Plant(int(OPENED) - 20 * DAY, jitter=0.0, late_share=0.0, spread=0.0, retention=30.0 * DAY)
+    plant.create(TableSpec("old", read=1, write=20, demand=lambda _: MinuteDemand({TABLE_WRITE: 600.0})))
+    plant.advance(OPENED + 3660)
+    return plant
+
+
+@pytest.fixture
+def old(twenty_days: Plant) -> Iterator[Wire]:
+    now = SimulatedClock(OPENED + 3660)
+    with Sandbox(now, stories=(), plant=twenty_days) as sandbox, clients_of(sandbox) as clients:
+        yield Wire(clients)
+
+
+def test_fourteen_days_of_five_metrics_are_one_answer(old: Wire) -> None:
+    names = ("ConsumedWriteCapacityUnits", "ConsumedReadCapacityUnits")
+    asked = [query(names[n % 2], {"TableName": "old"}, query_id=f"q{n}") for n in range(5)]
+    when = {"StartTime": utc(OPENED - 14 * DAY), "EndTime": utc(OPENED)}
+    answer = old.call("cloudwatch", "GetMetricData", MetricDataQueries=asked, **when)
+    assert [len(result["Values"]) for result in answer["MetricDataResults"]] == [20_160] * 5
+    assert "NextToken" not in answer
+    assert set(points(answer).values()) == {600.0}
+
+
+@pytest.mark.parametrize(
+    ("days", "period", "expected"),
+    [
+        pytest.param(14, 60, 20_160, id="minutes of fourteen days"),
+        pytest.param(15, 60, 0, id="none when the read starts fifteen days and an hour ago, for the whole range"),
+        pytest.param(15, 300, 4_320, id="five minutes are kept longer"),
+        pytest.param(15, 3600, 360, id="hours are sums of them"),
+    ],
+)
+def test_old_minutes_are_gone(old: Wire, days: int, period: int, expected: int) -> None:
+    asked = query("ConsumedWriteCapacityUnits", {"TableName": "old"}, period=period)
+    when = {"StartTime": utc(OPENED - days * DAY), "EndTime": utc(OPENED)}
+    answer = old.call("cloudwatch", "GetMetricData", MetricDataQueries=[asked], **when)
+    assert len(points(answer)) == expected
+    assert set(points(answer).values()) == ({600.0 * period / 60} if expected else set())
+
+
+def test_an_old_start_is_rounded_down_to_its_five_minutes(old: Wire) -> None:
+    asked = query("ConsumedWriteCapacityUnits", {"TableName": "old"}, period=300)
+    when = {"StartTime": utc(OPENED - 16 * DAY + 299), "EndTime": utc(OPENED - 16 * DAY + 600)}
+    answer = old.call("cloudwatch", "GetMetricData", MetricDataQueries=[asked], **when)
+    assert points(answer) == {OPENED - 16 * DAY + 300: 3000.0, OPENED - 16 * DAY: 3000.0}
+
+
+def test_the_watchers_own_long_read(twenty_days: Plant) -> None:
+    writes = Query("old", Metric.CONSUMED, TABLE_WRITE)
+    provisioned = Query("old", Metric.PROVISIONED, TABLE_WRITE)
+    requested: list[int] = []
+    with (
+        Sandbox(SimulatedClock(OPENED + 3660), stories=(), plant=twenty_days) as sandbox,
+        AwsClients(AwsSettings(sandbox.endpoint_url, credentials=StaticCredentials("test", "test"))) as clients,
+    ):
+        metrics = CloudWatchMetrics(
+            clients.cloudwatch(sandbox.region),
+            requested=requested.append,
+            trouble=lambda error: pytest.fail(str(error)),
+        )
+        recent = metrics.read([writes], OPENED - 14 * DAY, OPENED)[writes]
+        older = metrics.read([writes, provisioned], OPENED - 19 * DAY, OPENED - 14 * DAY, 300)
+    assert recent == Answer({int(OPENED) - 14 * DAY + 60 * n: 600.0 for n in range(20_160)})
+    fives = range(int(OPENED) - 19 * DAY, int(OPENED) - 14 * DAY, 300)
+    assert older == {writes: Answer(dict.fromkeys(fives, 3000.0)), provisioned: Answer(dict.fromkeys(fives, 20.0))}
+    assert requested == [1, 2]
 
 
 READS = query("ConsumedReadCapacityUnits", {"TableName": "busy"})

@@ -1,20 +1,23 @@
-"""What happened on the tables, by the minute: GetMetricData in full batches, and ListMetrics.
+"""What happened on the tables, by the minute or by longer periods: GetMetricData in full batches, and ListMetrics.
 
-Price is per metric and call, not per point, so a call asks for everything at once. Numbers of the API are from the
-AWS docs: GetMetricData (500 queries a call, 100,800 points an answer) and DynamoDB Metrics and dimensions.
+Price is per metric and call, not per point, so a call asks for everything at once, and a metric's whole window is
+never divided among calls. Numbers of the API are from the AWS docs: GetMetricData (500 queries a call, 100,800 points
+an answer), CloudWatch service quotas (points a second) and DynamoDB Metrics and dimensions.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from watcher.aws.client import aws_call
 from watcher.aws.permissions import GET_METRIC_DATA, LIST_METRICS
-from watcher.clock import utc
+from watcher.clock import process_seconds, utc
 from watcher.core.model import Answer, Kind, Metric, Query
 from watcher.core.series import MINUTE
 from watcher.errors import AwsError
@@ -26,6 +29,11 @@ NAMESPACE = "AWS/DynamoDB"
 LATENCY = "SuccessfulRequestLatency"
 QUERIES_PER_CALL = 500
 POINTS_PER_ANSWER = 100_800
+# Windows longer than this are history. Their quota is 396,000 points a second, of the whole account in the Region and
+# counted by what a call may return, not by what it does. A quarter is left to the dashboards of the same account.
+HISTORY_SECONDS = 3 * 3600.0
+HISTORY_POINTS_PER_SECOND = 300_000
+DAY = 86_400
 PAGES_PER_CALL = 100  # batches are cut to need one; a server that never ends must not hold the cycle
 ABSURD = 1e12  # no minute of one table has seen as many units, or milliseconds: a broken point
 
@@ -40,39 +48,103 @@ _DIMENSION_METRICS: Mapping[Metric, tuple[str, str]] = {
     Metric.THROTTLED_KEY_RANGE: ("{}KeyRangeThroughputThrottleEvents", "Sum"),
     Metric.THROTTLED_ACCOUNT_LIMIT: ("{}AccountLimitThrottleEvents", "Sum"),
     Metric.THROTTLED_ON_DEMAND_CAP: ("{}MaxOnDemandThroughputThrottleEvents", "Sum"),
+    Metric.PROVISIONED: ("Provisioned{}CapacityUnits", "Maximum"),
 }
 _LATENCY_STATISTICS: Mapping[Metric, str] = {Metric.LATENCY_AVERAGE: "Average", Metric.LATENCY_P99: "p99"}
+
+# What does not add up where two points fall into one interval: the larger one counts.
+_LEVELS = frozenset({*_LATENCY_STATISTICS, Metric.PROVISIONED})
 
 Trouble = Callable[[AwsError], None]
 Result = Mapping[Query, Answer] | AwsError  # of one batch
 MetricsRequested = Callable[[int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Intervals of ``period`` seconds that start in [start, end)."""
+
+    start: float
+    end: float
+    period: int
+
+    @property
+    def first(self) -> int:
+        """Start of the interval that holds ``start``: AWS rounds a crooked StartTime down itself."""
+        return int(self.start // self.period * self.period)
+
+    @property
+    def points(self) -> int:
+        """The most that one metric can answer."""
+        return math.ceil((self.end - self.first) / self.period)
+
+
+class HistoryPacer:
+    """Turns for calls that read history, so that together they ask for ``rate`` points a second. For all threads.
+
+    seconds, wait: real ones, for AWS counts real seconds.
+    """
+
+    def __init__(
+        self,
+        rate: float = HISTORY_POINTS_PER_SECOND,
+        *,
+        seconds: Callable[[], float] = process_seconds,
+        wait: Callable[[float], object] | None = None,
+    ) -> None:
+        self._rate = rate
+        self._seconds = seconds
+        self._wait = wait or threading.Event().wait
+        self._free_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def turn(self, points: int) -> None:
+        """Return when a call that may return ``points`` may go out."""
+        with self._lock:
+            now = self._seconds()
+            at = max(now, self._free_at)
+            self._free_at = at + points / self._rate
+        if at > now:
+            self._wait(at - now)
+
+
 class CloudWatchMetrics:
     """The Metrics port.
 
     requested: told how many billed metrics each call asked for. trouble: told of each batch that failed while others
-    did not (those answers are incomplete). Batches run in ``workers`` threads; the client is thread-safe.
+    did not (those answers are incomplete). Batches run in ``workers`` threads; the client is thread-safe. pacer: of
+    long reads, one for each Region of an account.
     """
 
     def __init__(
-        self, client: CloudWatchClient, *, requested: MetricsRequested, trouble: Trouble, workers: int = 4
+        self,
+        client: CloudWatchClient,
+        *,
+        requested: MetricsRequested,
+        trouble: Trouble,
+        workers: int = 4,
+        pacer: HistoryPacer | None = None,
     ) -> None:
         self._client = client
         self._requested = requested
         self._trouble = trouble
         self._workers = workers
+        self._pacer = pacer or HistoryPacer()
 
-    def read(self, queries: Sequence[Query], start: float, end: float) -> Mapping[Query, Answer]:
+    def read(self, queries: Sequence[Query], start: float, end: float, period: int = MINUTE) -> Mapping[Query, Answer]:
         """See the port. Latency has batches of its own, p99 apart from averages: an endpoint that cannot answer
         percentiles must not blind the capacity metrics. Raises when every capacity batch failed, or, where only latency
-        was asked for, every batch."""
+        was asked for, every batch; ValueError for a period that is none."""
+        if period < MINUTE or DAY % period or period % MINUTE:
+            raise ValueError(f"a period of {period} s; CloudWatch keeps multiples of {MINUTE} that divide a day")
         wanted = list(dict.fromkeys(queries))
-        minutes = math.ceil((end - start) / MINUTE)
-        if minutes <= 0 or not wanted:
+        if period > MINUTE:
+            end = end // period * period
+        window = _Window(start, end, period)
+        if end <= start or not wanted:
             return {query: Answer() for query in wanted}
-        batches = _batches(wanted, minutes)
-        results = self._run(batches, start, end)
+        batches = _batches(wanted, window.points)
+        results = self._run(batches, window)
         fatal = _fatal(batches, results)
         if fatal is not None:
             raise fatal
@@ -99,10 +171,10 @@ class CloudWatchMetrics:
                         found[dimensions["TableName"]].add(dimensions["Operation"])
         return {table: frozenset(names) for table, names in found.items()}
 
-    def _run(self, batches: Sequence[Sequence[Query]], start: float, end: float) -> list[Result]:
+    def _run(self, batches: Sequence[Sequence[Query]], window: _Window) -> list[Result]:
         def attempt(batch: Sequence[Query]) -> Result:
             try:
-                return self._batch(batch, start, end)
+                return self._batch(batch, window)
             except AwsError as error:
                 return error
 
@@ -111,17 +183,21 @@ class CloudWatchMetrics:
         with ThreadPoolExecutor(max_workers=min(self._workers, len(batches))) as pool:
             return list(pool.map(attempt, batches))
 
-    def _batch(self, batch: Sequence[Query], start: float, end: float) -> Mapping[Query, Answer]:
+    def _batch(self, batch: Sequence[Query], window: _Window) -> Mapping[Query, Answer]:
         """All pages of one GetMetricData. Every page counts as a full request: the bill is never understated."""
         request: dict[str, Any] = {
-            "MetricDataQueries": [metric_data_query(f"q{position}", query) for position, query in enumerate(batch)],
-            "StartTime": utc(start // MINUTE * MINUTE),
-            "EndTime": utc(end),
+            "MetricDataQueries": [
+                metric_data_query(f"q{position}", query, window.period) for position, query in enumerate(batch)
+            ],
+            "StartTime": utc(window.first),
+            "EndTime": utc(window.end),
             "ScanBy": "TimestampAscending",
         }
-        collected = [_Collected(query, start, end) for query in batch]
+        collected = [_Collected(query, window) for query in batch]
         with aws_call(GET_METRIC_DATA, f"{len(batch)} metrics from {batch[0].metric} of table {batch[0].table}"):
             for _page in range(PAGES_PER_CALL):
+                if window.end - window.start > HISTORY_SECONDS:
+                    self._pacer.turn(len(batch) * window.points)
                 self._requested(len(batch))
                 page = self._client.get_metric_data(**request)
                 for result in page["MetricDataResults"]:
@@ -133,7 +209,7 @@ class CloudWatchMetrics:
         raise AwsError(cause, code="TooManyPages", operation=GET_METRIC_DATA.operation, subject=f"{len(batch)} metrics")
 
 
-def metric_data_query(identity: str, query: Query) -> dict[str, Any]:
+def metric_data_query(identity: str, query: Query, period: int = MINUTE) -> dict[str, Any]:
     """One MetricDataQuery. Raises ValueError for a query that lacks its dimension or its operation."""
     name, statistic, dimensions = aws_metric(query)
     return {
@@ -144,7 +220,7 @@ def metric_data_query(identity: str, query: Query) -> dict[str, Any]:
                 "MetricName": name,
                 "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
             },
-            "Period": MINUTE,
+            "Period": period,
             "Stat": statistic,
         },
     }
@@ -164,9 +240,10 @@ def aws_metric(query: Query) -> tuple[str, str, dict[str, str]]:
     return name.format(_KIND_NAME[query.dimension.kind]), statistic, {"TableName": query.table} | index
 
 
-def _batches(queries: Iterable[Query], minutes: int) -> list[list[Query]]:
-    """Full batches, none of which can exceed the points of one answer; capacity first, then averages, then p99."""
-    size = max(1, min(QUERIES_PER_CALL, POINTS_PER_ANSWER // minutes))
+def _batches(queries: Iterable[Query], points: int) -> list[list[Query]]:
+    """Full batches, none of which can exceed the points of one answer, of which a query has ``points``: 500 queries of
+    three hours, 5 of fourteen days. Capacity first, then averages, then p99."""
+    size = max(1, min(QUERIES_PER_CALL, POINTS_PER_ANSWER // points))
     groups: dict[Metric | None, list[Query]] = {None: [], Metric.LATENCY_AVERAGE: [], Metric.LATENCY_P99: []}
     for query in queries:
         groups[query.metric if query.metric in _LATENCY_STATISTICS else None].append(query)
@@ -184,9 +261,9 @@ def _fatal(batches: Sequence[Sequence[Query]], results: Sequence[Result]) -> Aws
 class _Collected:
     """One query's answer while its pages come in."""
 
-    def __init__(self, query: Query, start: float, end: float) -> None:
+    def __init__(self, query: Query, window: _Window) -> None:
         self.query = query
-        self._window = (start, end)
+        self._window = window
         self._points: dict[int, float] = {}
         self._status = "Missing"
         self._spoilt = False
@@ -196,18 +273,17 @@ class _Collected:
         self._status = result.get("StatusCode", "Complete")
         self._spoilt = self._spoilt or self._status not in {"Complete", "PartialData"}
         for moment, value in zip(result.get("Timestamps", ()), result.get("Values", ()), strict=False):
-            self._add_point(int(moment.timestamp() // MINUTE * MINUTE), float(value))
+            self._add_point(int(moment.timestamp() // self._window.period * self._window.period), float(value))
 
     def answer(self) -> Answer:
         return Answer(points=self._points, complete=self._status == "Complete" and not self._spoilt)
 
     def _add_point(self, minute: int, value: float) -> None:
-        start, end = self._window
-        if not start <= minute < end:
+        if not self._window.start <= minute < self._window.end:
             return
         if not 0 <= value <= ABSURD:  # NaN fails this, too
             self._spoilt = True
-        elif self.query.metric in _LATENCY_STATISTICS:
+        elif self.query.metric in _LEVELS:
             self._points[minute] = max(value, self._points.get(minute, 0.0))
         else:  # two points folded into one minute are parts of it
             self._points[minute] = value + self._points.get(minute, 0.0)

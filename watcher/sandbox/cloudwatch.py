@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import ceil
 from statistics import fmean
 from typing import Final, TypeVar
 from uuid import uuid4
 
 from watcher.core.model import Dimension, Kind, Metric
+from watcher.replay.history import GAUGE_SECONDS, gauge, is_answered, shortest_period, summed
 from watcher.sandbox.insights import Insights
 from watcher.sandbox.wire import ApiError, Call, JsonObject, Service
 from watcher.sandbox.world import World
@@ -48,8 +48,6 @@ UNIT_METRICS: Final[Mapping[str, tuple[Kind, Mapping[str, Metric]]]] = {
     },
 }
 _GAUGES: Final = {f"Provisioned{word}CapacityUnits": kind for word, kind in _KINDS.items()}
-GAUGE_SECONDS: Final = 300  # "everything else is aggregated at five minutes"
-GAUGE_DELAY: Final = 60
 _GAUGE_STATISTICS: Final[Mapping[str, Callable[[Sequence[int]], float]]] = {
     "Average": fmean,
     "Maximum": max,
@@ -116,9 +114,11 @@ class CloudWatch:
 
     def _result(self, query: JsonObject, body: JsonObject) -> JsonObject:
         stat = query["MetricStat"]
+        start, end = _rounded(body["StartTime"], self._world.now), body["EndTime"]
         # "The data points are for the minutes that start at or after StartTime and before EndTime."
-        start, end = body["StartTime"] // 60 * 60, body["EndTime"]
-        points = _summed(self._points(stat, start, end), stat["Period"])
+        points = summed(self._points(stat, start, end), stat["Period"])
+        if not is_answered(start, stat["Period"], self._world.now):
+            points = {}
         newest_first = body.get("ScanBy", "TimestampDescending") == "TimestampDescending"
         minutes = sorted(points, reverse=newest_first)
         return {
@@ -159,18 +159,7 @@ class CloudWatch:
         """One point for every five minutes, as AWS has it also where a shorter period is asked for."""
         summary = _statistic(_GAUGE_STATISTICS, stat["Metric"]["MetricName"], stat["Stat"])
         _check_period(stat, only=(60, GAUGE_SECONDS))
-        steps = self._world.plant.steps(table, dimension)
-        points: dict[int, float] = {}
-        first = -int(-window[0] // GAUGE_SECONDS) * GAUGE_SECONDS
-        newest = min(window[1], self._world.now - GAUGE_DELAY - GAUGE_SECONDS + 1)
-        for begin in range(first, ceil(newest), GAUGE_SECONDS):
-            minutes = range(begin, begin + GAUGE_SECONDS, 60)
-            values = [
-                value for minute in minutes for value in [units for second, units in steps if second <= minute][-1:]
-            ]
-            if values:
-                points[begin] = summary(values)
-        return points
+        return gauge(self._world.plant.steps(table, dimension), window, self._world.now, summary)
 
     def _list_metrics(self, call: Call) -> JsonObject:
         body = call.body
@@ -261,14 +250,10 @@ def _check_period(stat: JsonObject, only: tuple[int, ...] = ()) -> None:
         raise _invalid(f"The sandbox has this metric by {' or '.join(map(str, only))} seconds only, not by {period}.")
 
 
-def _summed(points: Mapping[int, float], period: int) -> Mapping[int, float]:
-    if period == 60:
-        return points
-    sums: dict[int, float] = {}
-    for minute, value in points.items():
-        start = minute // period * period
-        sums[start] = sums.get(start, 0.0) + value
-    return sums
+def _rounded(start: float, now: float) -> float:
+    """StartTime as AWS rounds it down: by its age to the minute, the five minutes or the hour."""
+    unit = shortest_period(now - start)
+    return start // unit * unit
 
 
 def _cut(result: JsonObject, room: int) -> tuple[JsonObject, JsonObject]:
