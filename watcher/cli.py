@@ -17,11 +17,12 @@ from typing import Annotated
 
 import typer
 
-from watcher import __version__, cli_doctor
+from watcher import __version__, cli_doctor, cli_record, cli_replay
 from watcher import cli_output as output
 from watcher.aws.permissions import policy_document
+from watcher.cli_options import ConfigOption, JsonOption, load_config
 from watcher.clock import Clock, SystemClock
-from watcher.config import Config, load
+from watcher.config import Config
 from watcher.core.policy import AutoScaling
 from watcher.core.reasons import Mode
 from watcher.daemon import Daemon, Settings, Watcher
@@ -30,7 +31,6 @@ from watcher.store.sqlite import SqliteStore
 from watcher.telemetry.logs import configure
 from watcher.web.state import decision_record
 
-DEFAULT_CONFIG = Path("config.toml")
 PORT_VARIABLE = "WATCHER_SERVER__PORT"
 TROUBLE, WRONG = 1, 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -42,11 +42,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="The config file; ./config.toml where that exists, else defaults.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines instead of a table for people.")]
 
 
 class PolicyMode(StrEnum):
@@ -111,12 +106,6 @@ def options(
     """Options before the command."""
 
 
-def _load(path: Path | None, environ: Mapping[str, str] | None = None) -> tuple[Config, Path | None]:
-    """The config and where it came from: the file given, else ./config.toml, else defaults and environment."""
-    chosen = path if path is not None else DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
-    return load(chosen, os.environ if environ is None else environ), chosen
-
-
 @app.command()
 def run(
     config: ConfigOption = None,
@@ -143,7 +132,7 @@ def run(
     """
     # As a variable, so that a reload finds it again.
     environ = dict(os.environ) if port is None else {**os.environ, PORT_VARIABLE: str(port)}
-    loaded, path = _load(config, environ)
+    loaded, path = load_config(config, environ)
     if sandbox:
         return _run_sandbox(loaded, speed, path, environ)
     clock = SystemClock()
@@ -195,7 +184,7 @@ def once(config: ConfigOption = None, *, as_json: JsonOption = False) -> int:
     Example:
       watcher once --json | jq '.tables[] | select(.cause != "none")'
     """
-    loaded, path = _load(config)
+    loaded, path = load_config(config)
     clock: Clock = SystemClock()
     configure(loaded.logs.format, "critical", sys.stderr, clock)  # the verdicts below tell everything once
     with _watcher(loaded, Settings(clock, path, os.environ)) as watcher:
@@ -223,17 +212,20 @@ def check_config(
     """Every mistake of a config file at once.
 
     Each with its place, what was given, and what is expected. Exit status 2
-    when there is one. What is allowed but hardly meant is warned of.
+    when there is one. What is allowed but hardly meant is warned of. Schedules
+    are listed with the window that is open or comes next.
 
     \b
     Example:
       watcher check-config deploy/config.toml
     """
-    loaded, chosen = _load(path)
+    loaded, chosen = load_config(path)
     for warning in loaded.warnings():
         print(f"watcher: warning: {warning}", file=sys.stderr)
     name = chosen if chosen is not None else "no config file: defaults and environment"
     print(f"{name}: fine ({output.summary(loaded)})")
+    for line in output.coming_events(loaded, SystemClock().now()):
+        print(line)
     return 0
 
 
@@ -254,7 +246,7 @@ def history(
       watcher history orders --limit 20
       watcher history --json | jq '.[] | select(.outcome == "applied")'
     """
-    loaded, _ = _load(config)
+    loaded, _ = load_config(config)
     store = SqliteStore.reader(loaded.state.path)
     try:
         decisions = store.history(table, limit)
@@ -270,6 +262,10 @@ def history(
     return 0
 
 
+app.command()(cli_replay.replay)
+app.command()(cli_record.record)
+
+
 @app.command()
 def doctor(config: ConfigOption = None, *, as_json: JsonOption = False) -> int:
     """What the credentials may do, permission by permission.
@@ -282,7 +278,7 @@ def doctor(config: ConfigOption = None, *, as_json: JsonOption = False) -> int:
     Example:
       watcher doctor --config config.toml
     """
-    loaded, path = _load(config)
+    loaded, path = load_config(config)
     clock = SystemClock()
     configure(loaded.logs.format, "error", sys.stderr, clock)
     findings = cli_doctor.examine(loaded, Settings(clock, path, os.environ))
@@ -310,7 +306,7 @@ def iam_policy(
     """
     if not re.fullmatch(r"\*|[0-9]{12}", account):
         raise UsageError(f"--account {account!r} is no account", hint="give its 12 digits, or * for any")
-    loaded, _ = _load(config)
+    loaded, _ = load_config(config)
     print(json.dumps(policy_of(loaded, Mode(mode.value), account), indent=2))
     return 0
 

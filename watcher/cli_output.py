@@ -13,9 +13,10 @@ from rich.text import Text
 
 from watcher.clock import iso
 from watcher.config import Config
-from watcher.core.model import Decision
+from watcher.core.model import Decision, Dimension
 from watcher.core.reasons import Cause, Mode, Outcome
 from watcher.core.result import DimensionReport
+from watcher.core.schedule import Schedule
 from watcher.core.words import count, rate, units
 from watcher.ports import CycleReport, TableReport
 from watcher.telemetry.hub import settled
@@ -31,6 +32,30 @@ def summary(config: Config) -> str:
     return (
         f"table rules: {len(config.tables)}, acting: {acting}; alert topics: {len(config.alerts)}; Regions: {regions}"
     )
+
+
+def coming_events(config: Config, now: float) -> list[str]:
+    """A line for each schedule: the window that is open or comes next, and its floors."""
+    return [
+        f"  {rule.match}: {schedule.name} {_window(schedule, now)}, at least {_floors(schedule)}"
+        for rule in config.tables
+        for schedule in rule.policy().schedules
+    ]
+
+
+def _window(schedule: Schedule, now: float) -> str:
+    window = schedule.coming(now)
+    if window is None:
+        return "is over"
+    begins = "began" if window.start <= now else "begins"
+    return f"{begins} {iso(window.start)} and ends {iso(window.end)}"
+
+
+def _floors(schedule: Schedule) -> str:
+    floors = [(Dimension("", kind), number) for kind, number in schedule.units.items()]
+    for pattern, kinds in schedule.index_units:
+        floors += [(Dimension(pattern, kind), number) for kind, number in kinds.items()]
+    return ", ".join(f"{units(number)} {dimension.noun}" for dimension, number in floors)
 
 
 def sandbox_welcome(tables: Sequence[tuple[str, str]], speed: float) -> str:
@@ -80,8 +105,13 @@ def _table_record(table: TableReport) -> Record:
         "error": table.error,
         "cause": explanation.cause.value if explanation else None,
         "sentence": explanation.sentence if explanation else table.error,
+        "on_demand_since": _moment(explanation.on_demand_since) if explanation else None,
         "decisions": [decision_record(decision) for decision in decisions],
     }
+
+
+def _moment(instant: float | None) -> str | None:
+    return None if instant is None else iso(instant)
 
 
 def make_console() -> Console:
@@ -101,6 +131,9 @@ def print_verdicts(console: Console, report: CycleReport) -> None:
         _add_rows(grid, table)
     if ordered:
         console.print(grid)
+        for table in ordered:
+            if table.explanation is not None and table.explanation.on_demand_advice:
+                console.print(Text(f"{table.key.name}: {table.explanation.on_demand_advice}."))
     elif not report.region_errors:
         # As Text, or rich would take the brackets for its markup.
         console.print(Text("No table is watched: no [[tables]] entry matches a table of these Regions."))
@@ -145,7 +178,7 @@ def print_history(console: Console, decisions: Sequence[Decision]) -> None:
         grid.add_row(
             iso(decision.time),
             escape(decision.table.name),
-            escape(decision.dimension.noun),
+            escape(decision.noun),
             change,
             decision.reason.value,
             "" if decision.outcome is Outcome.NONE else decision.outcome.value,

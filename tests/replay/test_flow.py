@@ -264,6 +264,48 @@ def test_shortcuts_agree_with_the_general_loop(load: float, saved: float) -> Non
         slow._run_general(units, weights)
         for name in ("bucket", "demanded", "served", "refused"):
             assert getattr(quick.leader, name) == pytest.approx(getattr(slow.leader, name), abs=1e-6), name
+        assert quick.leader.throttled_seconds == slow.leader.throttled_seconds
+
+
+def seconds_of(bits: int) -> list[int]:
+    return [second for second in range(60) if bits >> second & 1]
+
+
+@pytest.mark.parametrize(
+    ("rates", "changed_to", "seconds"),
+    [
+        pytest.param((9.0,), None, [], id="a calm minute has none"),
+        pytest.param((11.0,), None, list(range(60)), id="too little throughout"),
+        # The minute at 5 saved 300; 16 lack 6 a second: 50 seconds are carried.
+        pytest.param((5.0, 16.0), None, list(range(50, 60)), id="from the second the bucket is empty"),
+        # Called at the minute's start, effective half a minute later.
+        pytest.param((16.0,), 20, list(range(30)), id="until a raise takes effect"),
+        pytest.param((10.0,), 8, list(range(30, 60)), id="from the second a decrease takes effect"),
+    ],
+)
+def test_the_seconds_that_throttled(rates: tuple[float, ...], changed_to: int | None, seconds: list[int]) -> None:
+    plant = even_plant()
+    plant.create(table(script(*rates)))
+    if changed_to is not None:
+        plant.update_throughput("orders", {"": (10, changed_to)})
+    plant.advance(NOON + 60 * len(rates))
+    assert seconds_of(minutes(plant)[-1].throttled_seconds) == seconds
+
+
+def test_seconds_throttled_by_an_index_count_for_it_and_its_table() -> None:
+    plant = even_plant()
+    plant.create(table(script(0.0, 6.0), write=10, indexes=(IndexSpec("by-day", 5, 5),)))
+    plant.advance(NOON + 120)
+    # The index saved 300 and lacks 1 a second.
+    assert [minutes(plant, where)[-1].throttled_seconds for where in (TABLE_WRITE, INDEX_WRITE)] == [0, 0]
+    plant = even_plant()
+    plant.create(table(script(6.0), write=10, indexes=(IndexSpec("by-day", 5, 5),)))
+    plant.advance(NOON + 60)
+    assert [seconds_of(minutes(plant, where)[-1].throttled_seconds) for where in (TABLE_WRITE, INDEX_WRITE)] == [
+        list(range(60)),
+        list(range(60)),
+    ]
+    assert minutes(plant, TABLE_READ)[-1].throttled_seconds == 0
 
 
 def test_deleted_table_stops_and_keeps_its_points() -> None:

@@ -185,6 +185,45 @@ def test_points_of_a_deleted_table_stay() -> None:
     assert shown(plant, Metric.CONSUMED) == {NOON: 120.0}
 
 
+def test_a_table_made_anew_shows_nothing_of_the_old_one() -> None:
+    plant = even_plant()
+    plant.create(table(script(20.0), write=1))
+    plant.advance(NOON + 120)
+    assert shown(plant, Metric.CONSUMED) == {NOON: 60.0}
+    assert shown(plant, Metric.THROTTLED) == {NOON: 1140.0}
+    plant.delete("orders")
+    plant.create(table(script(2.0)))
+    assert shown(plant, Metric.CONSUMED) == {}
+    plant.advance(NOON + 240)
+    assert shown(plant, Metric.CONSUMED) == {NOON + 120: 120.0}
+    assert shown(plant, Metric.THROTTLED) == {}
+
+
+@pytest.mark.parametrize("metric", [Metric.CONSUMED, Metric.THROTTLED, Metric.LATENCY_AVERAGE])
+def test_an_answer_is_the_askers_own_and_the_next_one_is_the_same(metric: Metric) -> None:
+    plant = even_plant()
+    plant.create(table(script(20.0), write=1))
+    plant.advance(NOON + 240)
+    first = shown(plant, metric, operation="PutItem")
+    assert list(first) == [NOON, NOON + 60, NOON + 120]
+    expected = dict(first)
+    first.clear()
+    assert shown(plant, metric, operation="PutItem") == expected
+    plant.advance(NOON + 300)
+    assert list(shown(plant, metric, operation="PutItem")) == [*expected, NOON + 180]
+
+
+def test_minutes_past_their_retention_are_gone_also_when_they_were_just_shown() -> None:
+    plant = Plant(NOON, jitter=0.0, late_share=0.0, spread=0.0, retention=DAY / 2)
+    plant.create(table(script(2.0)))
+    plant.advance(NOON + DAY / 2 - 60)
+    assert NOON in shown(plant, Metric.CONSUMED)
+    plant.advance(NOON + DAY / 2 + 120)
+    assert NOON in shown(plant, Metric.CONSUMED)  # forgotten by whole days, and this one is on the edge
+    plant.advance(NOON + 3 * DAY / 2)
+    assert NOON not in shown(plant, Metric.CONSUMED)
+
+
 def test_unknown_names_have_no_points() -> None:
     plant = even_plant()
     plant.create(table(script(2.0)))

@@ -73,13 +73,18 @@ def test_interval_is_the_most_common_step() -> None:
         ),
         pytest.param(
             ["timestamp,units", "2023-11-14T12:00:00Z,-1"],
-            "line 2: '-1' units (write zero or more, or leave the row out)",
+            "line 2: '-1' units (write zero or more, at most 1e+15, or leave the row out)",
             id="negative units",
         ),
         pytest.param(
             ["timestamp,units", "2023-11-14T12:00:00Z,nan"],
-            "line 2: 'nan' units (write zero or more, or leave the row out)",
+            "line 2: 'nan' units (write zero or more, at most 1e+15, or leave the row out)",
             id="not-a-number units",
+        ),
+        pytest.param(
+            ["timestamp,units", "2023-11-14T12:00:00Z,1e308"],
+            "line 2: '1e308' units (write zero or more, at most 1e+15, or leave the row out)",
+            id="units that no sum could hold",
         ),
         pytest.param(
             ["timestamp,units", "2023-11-14T12:01:00Z,1", "2023-11-14T12:00:00Z,1"],
@@ -150,6 +155,8 @@ def test_rescaling_to_a_mean() -> None:
     [
         pytest.param({NOON: 1.0, NOON + 60: 1.0}, 0.0, "give a positive mean", id="a mean of zero"),
         pytest.param({NOON: 1.0, NOON + 60: 1.0}, float("nan"), "give a positive mean", id="no number"),
+        pytest.param({NOON: 1.0, NOON + 60: 1.0}, 1.1e9, "a positive mean, at most", id="a mean no table can have"),
+        pytest.param({NOON: 5e-324, NOON + 60: 0.0}, 5.0, "nothing to rescale", id="so little that it counts as none"),
         pytest.param({NOON: 0.0, NOON + 60: 0.0}, 5.0, "leave the mean out", id="a trace of zeros"),
     ],
 )

@@ -24,7 +24,8 @@ class Meter:
     """What one dimension may take, and what it took since ``begin``.
 
     capacity: units per second. burst: seconds of it that can be saved up. bucket: units saved. cause: why it refuses
-    what exceeds the two. ceiling: units per second of one partition key.
+    what exceeds the two. ceiling: units per second of one partition key. throttled_seconds: bit n is set when second n
+    of the minute refused anything.
     """
 
     capacity: float
@@ -39,12 +40,14 @@ class Meter:
     key_range: float = 0.0
     over: list[float] = field(default_factory=list)  # key_range by hot key
     capacity_seconds: float = 0.0
+    throttled_seconds: int = 0
 
     def begin(self, hot: HotShares) -> None:
         """Start a minute."""
         self.hot = hot
         self.demanded = self.served = self.refused = self.key_range = self.capacity_seconds = 0.0
         self.over = [0.0] * len(hot)
+        self.throttled_seconds = 0
 
     def resize(self, capacity: float) -> None:
         """A change takes effect: a smaller bucket is clipped, a larger one is not filled."""
@@ -101,8 +104,9 @@ class Flow:
     def begin(self) -> None:
         self.pending = 0.0
 
-    def run(self, units: float, weights: Sequence[float], peak: float) -> None:
-        """Run the seconds of ``weights`` (each a part of the minute's ``units``); peak: the largest weight."""
+    def run(self, units: float, weights: Sequence[float], peak: float, first: int = 0) -> None:
+        """Run the seconds of ``weights`` (each a part of the minute's ``units``) from second ``first`` of the minute
+        on; peak: the largest weight."""
         highest = units * peak
         if (
             self.pending <= 0.0
@@ -111,9 +115,9 @@ class Flow:
         ):
             self._run_calm(units * sum(weights) if len(weights) < 60 else units, len(weights))
         elif self.followers or self.leader.hot or self.retry:
-            self._run_general(units, weights)
+            self._run_general(units, weights, first)
         else:
-            self._run_plain(units, weights)
+            self._run_plain(units, weights, first)
         for meter in (self.leader, *(follower for follower, _ in self.followers)):
             meter.capacity_seconds += meter.capacity * len(weights)
 
@@ -125,18 +129,20 @@ class Flow:
             full = meter.capacity * meter.burst
             meter.bucket = min(full, meter.bucket + meter.capacity * seconds - units * ratio)
 
-    def _run_plain(self, units: float, weights: Sequence[float]) -> None:
+    def _run_plain(self, units: float, weights: Sequence[float], first: int = 0) -> None:
         """The general loop without indexes, hot keys and retries, written out: most minutes under load end here."""
         meter = self.leader
         capacity = meter.capacity
         full = capacity * meter.burst
         bucket = meter.bucket
         refused = 0.0
-        for weight in weights:
+        throttled_seconds = 0
+        for second, weight in enumerate(weights, first):
             left = capacity + bucket - units * weight
             if left < 0.0:
                 refused -= left
                 bucket = 0.0
+                throttled_seconds |= 1 << second
             elif left > full:
                 bucket = full
             else:
@@ -146,11 +152,12 @@ class Flow:
         meter.demanded += asked
         meter.refused += refused
         meter.served += asked - refused
+        meter.throttled_seconds |= throttled_seconds
 
-    def _run_general(self, units: float, weights: Sequence[float]) -> None:
+    def _run_general(self, units: float, weights: Sequence[float], first: int = 0) -> None:
         leader, followers, retry = self.leader, self.followers, self.retry
         pending = self.pending
-        for weight in weights:
+        for second, weight in enumerate(weights, first):
             asked = units * weight + pending
             leader.demanded += asked
             passed = admitted = leader.offer(asked)
@@ -159,6 +166,9 @@ class Flow:
                 taken = meter.offer(share)
                 if taken < share:
                     admitted = min(admitted, taken / ratio)
+                    meter.throttled_seconds |= 1 << second
+            if admitted < asked:
+                leader.throttled_seconds |= 1 << second
             leader.take(admitted)
             for meter, ratio in followers:
                 meter.take(admitted * ratio)

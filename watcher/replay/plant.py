@@ -6,10 +6,11 @@ The parts: ``spec`` (what is asked), ``flow`` and ``table`` (buckets, ceilings, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from math import ceil
 
-from watcher.core.model import Billing, Dimension, Kind, Metric, TableDescription, TableKey
+from watcher.core.model import CAUSE_METRICS, Billing, Dimension, Kind, Metric, TableDescription, TableKey
 from watcher.replay import published
 from watcher.replay.control import Quotas, TableControl, check_account, check_values, not_found, total
 from watcher.replay.publication import Publication
@@ -34,7 +35,8 @@ __all__ = [
 
 ACCOUNT = "123456789012"
 LISTED = 14 * 86_400  # ListMetrics shows what had data in the last two weeks
-LATENCY_METRICS = (Metric.LATENCY_AVERAGE, Metric.LATENCY_P99)
+LATENCY_METRICS = frozenset({Metric.LATENCY_AVERAGE, Metric.LATENCY_P99})
+THROTTLES = frozenset({Metric.THROTTLED, *CAUSE_METRICS})
 
 
 class Plant:
@@ -76,6 +78,8 @@ class Plant:
         self._controls: dict[str, TableControl] = {}
         self._flows: dict[str, TableFlows] = {}  # outlives its table: CloudWatch does not forget
         self._salts: dict[tuple[str, ...], int] = {}
+        # The last answer of each table's series, None for a minute that has no point: neither changes any more.
+        self._shown: dict[str, dict[tuple[str, ...], dict[int, float | None]]] = {}
 
     def create(self, spec: TableSpec) -> None:
         """Create a table, ACTIVE at once, its buckets empty; traffic starts with the next whole second.
@@ -92,6 +96,7 @@ class Plant:
             for kind in Kind:
                 check_account(kind, total(self._controls.values(), kind), control.provisioned(kind), self._quotas)
         self._controls[spec.name] = control
+        self._shown[spec.name] = {}
         self._flows[spec.name] = TableFlows(
             spec, ceil(self.now), seed=self._seed, dispersion=self._spread, table_quota=self._quotas.table
         )
@@ -124,6 +129,8 @@ class Plant:
             if self._cursor % 86_400 == 0:
                 for flows in self._flows.values():
                     flows.forget(self._cursor - self._retention)
+                for shown in self._shown.values():
+                    shown.clear()
         self.now = to
 
     def describe(self, name: str) -> TableDescription:
@@ -227,19 +234,24 @@ class Plant:
     def _units(
         self, name: str, flows: TableFlows, metric: Metric, dimension: Dimension, minutes: range
     ) -> dict[int, float]:
+        if metric in THROTTLES and flows.throttled.get(dimension, -math.inf) < minutes.start:
+            return {}
         record = flows.records[dimension]
-        purpose = self._salt(name, metric, dimension.index, dimension.kind)
+        series = (metric, dimension.index, dimension.kind)
+        purpose = self._salt(name, *series)
         per_request = flows.spec.units_per_request
         when_idle = flows.spec.billing is Billing.PROVISIONED
-        points = {}
+        before = self._shown[name].get(series, {})
+        shown: dict[int, float | None] = {}
         for minute in minutes:
-            truth = record.get(minute)
-            if truth is None:
+            if minute in before:
+                shown[minute] = before[minute]
                 continue
-            value = published.value(metric, truth, per_request, when_idle=when_idle)
-            if value is not None and self._publication.is_visible(purpose, minute, self.now):
-                points[minute] = value
-        return points
+            truth = record.get(minute)
+            if truth is not None and self._publication.is_visible(purpose, minute, self.now):
+                shown[minute] = published.value(metric, truth, per_request, when_idle=when_idle)
+        self._shown[name][series] = shown
+        return {minute: value for minute, value in shown.items() if value is not None}
 
     def _latencies(
         self, name: str, flows: TableFlows, metric: Metric, operation: str, start: float, end: float
@@ -248,12 +260,20 @@ class Plant:
             return {}
         # Both statistics come from the same samples, so they appear together; their noise is their own.
         purpose, noise = self._salt(name, operation), self._salt(name, operation, metric)
-        return {
-            minute: published.latency(operation, metric, flows.spec.demand(minute).latency_factor, noise, minute)
-            for minute in self._finished(flows, start, end)
-            if published.successes(operation, minute, flows.records)
-            and self._publication.is_visible(purpose, minute, self.now)
-        }
+        before = self._shown[name].get((operation, metric), {})
+        shown: dict[int, float | None] = {}
+        for minute in self._finished(flows, start, end):
+            if minute in before:
+                shown[minute] = before[minute]
+            elif not self._publication.is_visible(purpose, minute, self.now):
+                continue
+            elif published.successes(operation, minute, flows.records):
+                factor = flows.spec.demand(minute).latency_factor
+                shown[minute] = published.latency(operation, metric, factor, noise, minute)
+            else:
+                shown[minute] = None
+        self._shown[name][operation, metric] = shown
+        return {minute: value for minute, value in shown.items() if value is not None}
 
     def _was_used(self, name: str, flows: TableFlows, operation: str) -> bool:
         used = [flows.newest.get(dimension) for dimension in published.dimensions_of(operation, flows.records)]

@@ -14,6 +14,7 @@ from watcher.core.model import (
     HotKeyReport,
     Kind,
     Lever,
+    Metric,
     Query,
     ScalableTarget,
     TableDescription,
@@ -21,6 +22,7 @@ from watcher.core.model import (
 from watcher.core.reasons import Mode, Outcome
 from watcher.errors import AwsNotFound, DeliveryError
 from watcher.ports import Hand, Outgoing, RegionPorts
+from watcher.replay.history import MINUTE, gauge, is_answered, summed
 from watcher.replay.plant import Plant
 from watcher.replay.spec import PlantRefusal
 
@@ -54,21 +56,26 @@ class PlantAws:
         except PlantRefusal as refusal:
             raise AwsNotFound(refusal.message, code=refusal.code, operation="DescribeTable", subject=name) from None
 
-    def read(self, queries: Sequence[Query], start: float, end: float) -> Mapping[Query, Answer]:
+    def read(self, queries: Sequence[Query], start: float, end: float, period: int = 60) -> Mapping[Query, Answer]:
+        """See the port. Raises ValueError for latency by more than a minute."""
         plant = self._now()
-        return {
-            query: Answer(
-                plant.points(
-                    query.table,
-                    query.metric,
-                    dimension=query.dimension,
-                    operation=query.operation,
-                    start=start,
-                    end=end,
-                )
-            )
-            for query in queries
-        }
+        if period > MINUTE:
+            start, end = -(-start // period) * period, end // period * period
+        if not is_answered(start, period, plant.now):
+            return {query: Answer() for query in queries}
+        return {query: Answer(self._points(plant, query, start, end, period)) for query in queries}
+
+    @staticmethod
+    def _points(plant: Plant, query: Query, start: float, end: float, period: int) -> Mapping[int, float]:
+        if query.metric is Metric.PROVISIONED:
+            steps = plant.steps(query.table, query.dimension) if query.dimension else ()
+            return gauge(steps, (start, end), plant.now)
+        if query.operation and period > MINUTE:
+            raise ValueError(f"{query.metric} by {period} s: the plant has latency by the minute only")
+        points = plant.points(
+            query.table, query.metric, dimension=query.dimension, operation=query.operation, start=start, end=end
+        )
+        return summed(points, period)
 
     def operations(self) -> Mapping[str, frozenset[str]]:
         plant = self._now()

@@ -64,6 +64,6 @@ def profile(purpose: int, minute: int, units: float, dispersion: float) -> Profi
     """
     if dispersion <= 0.0 or units <= 0.0:
         return EVEN
-    shape = 1.0 / (SECONDS / units + dispersion)
-    exponent = min(LARGEST, max(SMALLEST, round(log2(shape))))
+    shape = max(2.0**SMALLEST, 1.0 / (SECONDS / units + dispersion))
+    exponent = min(LARGEST, round(log2(shape)))
     return _profiles(exponent)[mixed(purpose, minute) % POOL]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
-from watcher.core.model import Billing, Dimension, Kind
+from watcher.core.model import TABLE_WRITE, Billing, Dimension, Kind
 from watcher.core.reasons import Cause
 from watcher.replay.flow import BURST_SECONDS, PARTITION_CEILING, Flow, Meter
 from watcher.replay.spec import IndexSpec, MinuteDemand, TableSpec
@@ -38,6 +38,7 @@ class MinuteTruth:
     what the table itself or a sibling index refused, so that this index never had it. causes: ``throttled`` by cause
     (PROVISIONED, KEY_RANGE, ON_DEMAND_CAP, ACCOUNT_LIMIT, INDEX_BACK_PRESSURE), non-zero ones only.
     capacity: units the capacity offered in the minute, bucket left aside (0 on demand). keys: the hot ones.
+    throttled_seconds: bit n is set when second n of the minute throttled.
     """
 
     demanded: float
@@ -47,6 +48,7 @@ class MinuteTruth:
     causes: Mapping[Cause, float] = field(default_factory=dict)
     capacity: float = 0.0
     keys: tuple[KeyTruth, ...] = ()
+    throttled_seconds: int = 0
 
     @property
     def own_throttled(self) -> float:
@@ -67,8 +69,8 @@ class TableFlows:
     """All meters of a table, wired up, and the record of its minutes.
 
     born: first second simulated. records: finished minutes by their start. newest: the last of them in which anything
-    was served. steps: (second, units per second) per provisioned dimension, one whenever capacity
-    changed, the first at ``born``.
+    was served. throttled: the last one that throttled. steps: (second, units per second) per provisioned dimension, one
+    whenever capacity changed, the first at ``born``.
     """
 
     def __init__(self, spec: TableSpec, born: int, *, seed: int, dispersion: float, table_quota: int) -> None:
@@ -85,6 +87,7 @@ class TableFlows:
             dimension: [(born, int(meter.capacity))] for dimension, meter in self.meters.items() if self._provisioned
         }
         self.newest: dict[Dimension, int] = {}
+        self.throttled: dict[Dimension, int] = {}
         self._cuts: list[Cut] = []
         self._ratios = {index.name: index.write_ratio for index in spec.indexes}
         self._flows = self._wired()
@@ -124,7 +127,7 @@ class TableFlows:
         for a, b in pairwise(edges):
             self._apply(minute + a + 1)
             for (_, flow), (units, weights, peak) in zip(self._flows, prepared, strict=True):
-                flow.run(units, weights if b - a == 60 else weights[a:b], peak)
+                flow.run(units, weights if b - a == 60 else weights[a:b], peak, a)
         for dimension, flow in self._flows:
             self._record(minute, dimension, flow)
 
@@ -152,7 +155,7 @@ class TableFlows:
         leader = flow.leader
         back_pressure = leader.demanded - leader.served - leader.refused - leader.key_range
         self._keep(minute, dimension, self._truth(leader, leader.demanded, back_pressure=back_pressure))
-        if dimension == Dimension("", Kind.WRITE):
+        if self._ratios and dimension == TABLE_WRITE:
             for index, ratio in self._ratios.items():
                 meter = self.meters[Dimension(index, Kind.WRITE)]
                 demanded = leader.demanded * ratio
@@ -163,6 +166,8 @@ class TableFlows:
         self.records[dimension][minute] = truth
         if truth.served > 0.0:
             self.newest[dimension] = minute
+        if truth.throttled:
+            self.throttled[dimension] = minute
 
     def _truth(
         self, meter: Meter, demanded: float, *, back_pressure: float = 0.0, withheld: float = 0.0
@@ -184,7 +189,14 @@ class TableFlows:
         }
         throttled = sum(causes.values())
         return MinuteTruth(
-            demanded, demanded - throttled - withheld, throttled, withheld, causes, capacity, _key_truths(meter)
+            demanded,
+            demanded - throttled - withheld,
+            throttled,
+            withheld,
+            causes,
+            capacity,
+            _key_truths(meter),
+            meter.throttled_seconds if throttled else 0,
         )
 
     def _meter(self, part: TableSpec | IndexSpec, kind: Kind) -> Meter:
@@ -201,7 +213,7 @@ class TableFlows:
         """Every stream of requests by the dimension that leads it; an index's writes follow the table's."""
         flows = []
         for dimension, meter in self.meters.items():
-            if dimension == Dimension("", Kind.WRITE):
+            if dimension == TABLE_WRITE:
                 followers = tuple(
                     (self.meters[Dimension(index, Kind.WRITE)], ratio) for index, ratio in self._ratios.items()
                 )

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from random import Random
 
@@ -24,6 +24,8 @@ from watcher.replay.spec import DemandSource, MinuteDemand
 HEADER = ["timestamp", "units"]
 NOISE = 0.05  # standard deviation of a minute within a coarse step, of its mean
 OPERATION = "read trace"
+MOST_UNITS = 1e15  # of one row; no table comes near it, and sums of such rows are still exact enough
+MOST_MEAN = 1e9  # units per second
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +58,19 @@ class Trace:
 
         The factor comes from the whole trace: a rescaled trace is not causal, cutting it changes all of it.
         """
-        if mean <= 0.0 or not isfinite(mean):
+        if not 0.0 < mean <= MOST_MEAN:
             raise WatcherError(
-                f"cannot rescale to a mean of {mean} units per second", operation=OPERATION, hint="give a positive mean"
+                f"cannot rescale to a mean of {mean} units per second",
+                operation=OPERATION,
+                hint=f"give a positive mean, at most {MOST_MEAN:g}",
             )
-        if self.total <= 0.0:
+        factor = mean / self.mean if self.mean > 0.0 else inf
+        if not isfinite(factor):
             raise WatcherError(
                 "every row is zero, so there is nothing to rescale",
                 operation=OPERATION,
                 hint="leave the mean out or use another trace",
             )
-        factor = mean / self.mean
         return Trace({start: units * factor for start, units in self.rows.items()}, self.step)
 
     def minutes(self, *, seed: int = 1) -> dict[int, float]:
@@ -179,8 +183,10 @@ def _row(fields: list[str], name: str, line: int) -> tuple[int, float]:
         raise _bad(
             name, line, f"{fields[1]!r} is not a number", "write the units as a number, or leave the row out"
         ) from error
-    if not isfinite(units) or units < 0.0:
-        raise _bad(name, line, f"{fields[1]!r} units", "write zero or more, or leave the row out")
+    if not 0.0 <= units <= MOST_UNITS:
+        raise _bad(
+            name, line, f"{fields[1]!r} units", f"write zero or more, at most {MOST_UNITS:g}, or leave the row out"
+        )
     return start, units
 
 
