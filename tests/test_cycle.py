@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.core.builders import PLAIN
 from tests.support.world import (
     INDEX_WRITE,
     POLICY,
@@ -50,7 +51,7 @@ def last_reason(world: World, name: str, dimension: Dimension = TABLE_WRITE) -> 
 
 def test_a_starved_table_is_raised_in_the_first_pass_that_can_see_it_and_its_incident_opens_and_resolves() -> None:
     # 1,200/s from 300 on; that minute's points are visible from 420 on, so the pass of 425 is the first to know.
-    # Sized for 1,200 served and throttled at 70 %: 1,715.
+    # Twice the 1,200 wanted: 2,400.
     with World(starved(until=1800)) as world:
         world.run_until(365)
         assert world.changes() == []
@@ -59,7 +60,7 @@ def test_a_starved_table_is_raised_in_the_first_pass_that_can_see_it_and_its_inc
         assert at == 425
         assert outcome is Outcome.APPLIED
         assert [(one.dimension, one.before) for one in action.changes] == [(TABLE_WRITE, 100)]
-        assert action.changes[0].after == pytest.approx(1715, rel=0.05)
+        assert action.changes[0].after == pytest.approx(2400, rel=0.05)
         assert world.alerts() == [("open", "provisioned")]
         assert world.sent()[0].alert.time == START + at
         assert "Outcome: applied." in world.sent()[0].alert.done
@@ -89,7 +90,7 @@ def test_an_index_that_starves_its_table_is_raised_and_the_table_is_not() -> Non
     with World(starving_index(), policies=of(ROOMY)) as world:
         world.run_until(900)
         assert {change.dimension for _, action, _ in world.changes() for change in action.changes} == {INDEX_WRITE}
-        assert world.provisioned("catalog", INDEX_WRITE) == pytest.approx(858, rel=0.05)
+        assert world.provisioned("catalog", INDEX_WRITE) == pytest.approx(1200, rel=0.05)
         assert world.provisioned("catalog") == 1000
         opened = world.sent()[0].alert
         assert (opened.state, opened.index) == ("open", "by-day")
@@ -124,9 +125,9 @@ def test_in_floor_mode_the_scalers_minimum_is_raised_for_the_need_and_put_back_a
         world.aws.scaling = {"orders": {TABLE_WRITE: ScalableTarget(5, 4000)}}
         world.run_until(3600)
         moves = [(action.lever, action.changes[0].before, action.changes[0].after) for _, action, _ in world.changes()]
-        assert moves == [(Lever.FLOOR, 5, 1715), (Lever.FLOOR, 1715, 5)]
+        assert moves == [(Lever.FLOOR, 5, 2400), (Lever.FLOOR, 2400, 5)]
         # Registering the target lifted the capacity; lowering it again is the scaler's own business.
-        assert world.provisioned("orders") == 1715
+        assert world.provisioned("orders") == 2400
         assert world.alerts() == [("open", "provisioned"), ("resolved", "provisioned")]
         assert world.store.load()[key("orders")].foreign_at is None
 
@@ -134,8 +135,8 @@ def test_in_floor_mode_the_scalers_minimum_is_raised_for_the_need_and_put_back_a
 def test_an_oversized_table_shrinks_within_the_budget_and_aws_never_has_to_refuse() -> None:
     with World(oversized()) as world:
         world.run_until(6 * 3600)
-        assert world.provisioned("archive", TABLE_READ) == pytest.approx(40 / 0.7, abs=3)
-        assert world.provisioned("archive", TABLE_WRITE) == pytest.approx(20 / 0.7, abs=3)
+        assert world.provisioned("archive", TABLE_READ) == pytest.approx(40 * 1.4, abs=3)
+        assert world.provisioned("archive", TABLE_WRITE) == pytest.approx(20 * 1.4, abs=3)
         assert {outcome for _, _, outcome in world.changes()} == {Outcome.APPLIED}
         assert len(world.changes()) <= 4
         assert world.alerts() == []
@@ -159,7 +160,7 @@ def test_a_quiet_table_is_left_alone_and_history_does_not_grow_by_the_minute() -
     [
         pytest.param(in_mode(Mode.ADVISE), 1, id="advise mode says it once, not every minute"),
         pytest.param(in_mode(Mode.OBSERVE), 0, id="observe mode says nothing of capacity"),
-        pytest.param(TablePolicy(), 1, id="the default policy, without bounds, only advises"),
+        pytest.param(TablePolicy(tuning=PLAIN), 1, id="the default policy, without bounds, only advises"),
         pytest.param(TablePolicy(mode=Mode.ACT), 0, id="act mode without bounds does nothing"),
     ],
 )
@@ -179,7 +180,7 @@ def test_what_a_policy_that_does_not_act_does(policy: TablePolicy, advices: int)
     [
         pytest.param(300, 300, id="a maximum below the need is where it stops"),
         pytest.param(100, 100, id="at the maximum nothing is done"),
-        pytest.param(4000, 1715, id="above the need the bound does not matter"),
+        pytest.param(4000, 2400, id="above the need the bound does not matter"),
     ],
 )
 def test_bounds_are_kept(highest: int, expected: int) -> None:
@@ -260,7 +261,7 @@ def test_an_index_added_while_running_is_seen_and_raised() -> None:
         world.plant.delete("catalog")
         world.plant.create(starving_index(since=300))
         world.run_until(900)
-        assert world.provisioned("catalog", INDEX_WRITE) == pytest.approx(858, rel=0.05)
+        assert world.provisioned("catalog", INDEX_WRITE) == pytest.approx(1200, rel=0.05)
 
 
 def test_another_hand_is_noticed_and_not_fought() -> None:
@@ -272,7 +273,7 @@ def test_another_hand_is_noticed_and_not_fought() -> None:
         assert last_reason(world, "orders") is Reason.HOLD_FOREIGN_CHANGE
         # After an hour without another change it is the watcher's turn again.
         world.run_until(300 + 3600 + 180)
-        assert world.provisioned("orders") == pytest.approx(1715, rel=0.05)
+        assert world.provisioned("orders") == pytest.approx(2400, rel=0.05)
 
 
 # ---- restarts
@@ -348,7 +349,7 @@ def test_reloaded_policies_and_notifier_hold_from_the_next_pass_on() -> None:
         assert world.changes() == []  # this pass had begun with the old ones
         del world.wire.faults[f"{REGION}/tables.describe"]
         world.run_until(1800)
-        assert world.provisioned("orders") == pytest.approx(1715, rel=0.05)
+        assert world.provisioned("orders") == pytest.approx(2400, rel=0.05)
         assert [one.topic_arn for one in other.sent] == [*other.topics]
         assert other.sent[0].alert.state == "resolved"
 

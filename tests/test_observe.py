@@ -6,7 +6,7 @@ What arrives at the Metrics port is counted; the answers are the plant's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -300,7 +300,13 @@ def test_what_makes_it_ask_for_causes(throttled: Answer, asks: bool) -> None:  #
     asked: list[Metric] = []
 
     class Scripted:
-        def read(self, queries: Iterable[Query], _start: float, _end: float) -> Mapping[Query, Answer]:
+        def read(
+            self,
+            queries: Sequence[Query],
+            start: float,  # noqa: ARG002 - a port's signature
+            end: float,  # noqa: ARG002
+            period: int = 60,  # noqa: ARG002
+        ) -> Mapping[Query, Answer]:
             asked.extend(query.metric for query in queries)
             return {query: throttled if query.metric is Metric.THROTTLED else Answer() for query in queries}
 

@@ -7,13 +7,14 @@ the core, never an adapter. An instant is read once per cycle and handed down.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from math import inf
 
+from watcher.backfill import Backfill, Lessons
 from watcher.clock import Clock, process_seconds
-from watcher.core.model import Alert, Intent, Metric, Settlement, TableKey, TableObservation
+from watcher.core.model import Alert, Choice, Intent, Metric, Settlement, TableKey, TableObservation
+from watcher.core.past import Study, adopted
 from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Mode, Outcome
 from watcher.core.result import StepResult
@@ -26,9 +27,6 @@ from watcher.ports import CycleRecord, CycleReport, Hand, Notifier, RegionPorts,
 from watcher.post import Post
 from watcher.reconcile import most_urgent_first, reconcile
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 Policies = Callable[[str], TablePolicy | None]
 
 STORE_LOST = "the state store is lost, so nothing is changed"
@@ -40,12 +38,14 @@ PRUNING = 3600.0  # seconds between two prunings
 @dataclass(frozen=True, slots=True)
 class CycleSettings:
     """Seconds throughout. window: trailing minutes re-read. discovery: how often tables are listed anew.
-    sweep: how often everything is asked. acting: how long one cycle may spend on changes. workers: parallel calls."""
+    sweep: how often everything is asked. acting: how long one cycle may spend on changes. backfill: how long to learn
+    tables' pasts after it, 0 for not at all. workers: parallel calls."""
 
     window: float = 600.0
     discovery: float = 300.0
     sweep: float = 300.0
     acting: float = 40.0
+    backfill: float = 15.0
     history: float = 30 * 86_400.0
     workers: int = 8
     latency: bool = True
@@ -88,6 +88,22 @@ class Round:
     alerts: Sequence[Alert]
 
 
+class Phase:
+    """Notes how long the block under it took, real seconds, in ``phases``."""
+
+    __slots__ = ("_began", "_name", "_phases")
+
+    def __init__(self, phases: dict[str, float], name: str) -> None:
+        self._phases = phases
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._began = process_seconds()
+
+    def __exit__(self, *_: object) -> None:
+        self._phases[self._name] = process_seconds() - self._began
+
+
 class Cycle:
     """Holds the states between passes. ``run`` is one pass and never raises for AWS's or the store's trouble."""
 
@@ -120,6 +136,9 @@ class Cycle:
         self._pruned_at: float | None = None
         self._intents = 0
         self._phases: dict[str, float] = {}
+        self._backfill = Backfill({ports.region: ports for ports in regions}, clock, telemetry, stopping)
+        self._lessons = Lessons(self._states)
+        self._choices: dict[TableKey, Choice] = {}  # the nightly replay's, until the next pass takes them up
 
     def use(self, policies: Policies, notifier: Notifier) -> None:
         """Decide and alert by these from the next pass on (a reloaded config). Safe while a pass runs: each pass reads
@@ -127,27 +146,47 @@ class Cycle:
         self._next_policies = policies
         self._notifier = notifier
 
+    def choose(self, choice: Choice) -> None:
+        """Hand in the nightly replay's choice for a table; the next pass that sees the table takes it up. Safe while a
+        pass runs."""
+        self._choices[choice.table] = choice
+
+    def states(self) -> dict[TableKey, TableState]:
+        """What is remembered of each table, as of now. Safe while a pass runs."""
+        return dict(self._states)
+
+    def learn_past(self, most: float = inf) -> None:
+        """Learn the pasts of tables met for the first time, for the seconds that the settings allow and at most
+        ``most``. To be called between passes; what it learns, the next pass decides by and records."""
+        self._backfill.work(min(most, self._settings.backfill), self._policies, self._adopt)
+
+    def _adopt(self, key: TableKey, study: Study) -> None:
+        if key in self._states:
+            self._states[key] = adopted(self._states[key], study)
+            self._lessons.forget(key)
+
     def run(self) -> CycleReport:
         now, began = self._clock.now(), self._clock.monotonic()
         self._phases = {}
         self._policies = self._next_policies
         self._post.use(self._notifier)
-        with self._phase("observe"):
+        phase = partial(Phase, self._phases)
+        with phase("observe"):
             sightings = [(region, self._look(region, now)) for region in self._regions]
-        with self._phase("reconcile"):
+        with phase("reconcile"):
             settlements = self._reconcile(now, sightings)
-        with self._phase("step"):
+        with phase("step"):
             this = self._step(now, sightings)
-        with self._phase("record"):
+        with phase("record"):
             intents = self._intents_of(this)
             lost = self._record(this, intents)
-        with self._phase("act"):
+        with phase("act"):
             settlements += self._act(this.seen, intents, lost)
-        with self._phase("settle"):
+        with phase("settle"):
             self._settle(settlements)
-        with self._phase("tell"):
+        with phase("tell"):
             delivery = self._post.deliver(self._clock.now(), settlements)
-        with self._phase("tidy"):
+        with phase("tidy"):
             self._tidy(now, [] if lost else this.gone)
         region_errors = {region.ports.region: sight.error for region, sight in sightings if sight.error}
         report = CycleReport(
@@ -163,6 +202,7 @@ class Cycle:
             dead=delivery.dead,
             outbox=delivery.waiting,
             phases=dict(self._phases),
+            learning=len(self._backfill.waiting),
             acting=not lost,
         )
         self._telemetry.cycle_finished(report)
@@ -242,13 +282,19 @@ class Cycle:
                 if policy is None:
                     continue
                 key = observation.description.key
+                choice = self._choices.pop(key, None)
+                seen_now = replace(observation, choice=choice) if choice else observation
+                before = self._states.get(key, TableState())
                 try:
-                    result = step(now, policy, self._states.get(key, TableState()), observation)
+                    result = step(now, policy, before, seen_now)
                 except Exception as error:  # noqa: BLE001 - one table's odd data must not blind all others
                     broken[key] = f"the decision failed, which is a bug in the watcher: {error!r}"
                     self._telemetry.trouble("step.failed", table=name, region=key.region, sentence=broken[key])
                     continue
-                report = TableReport(key, policy.mode, observation.description, result.explanation)
+                if self._settings.backfill > 0:
+                    self._backfill.notice(now, key, before, result)
+                learning = key in self._backfill.waiting
+                report = TableReport(key, policy.mode, observation.description, result.explanation, learning=learning)
                 seen.append(Seen(key, region, policy, report, result))
             gone += [key for key in self._states if key.region == region.ports.region and key.name in sighting.missing]
         left = [key for key in self._states if key not in gone and self._has_left(key)]
@@ -269,7 +315,7 @@ class Cycle:
 
     def _intents_of(self, this: Round) -> list[Intent]:
         intents = []
-        for one in most_urgent_first(this.seen):
+        for one in most_urgent_first(one for one in this.seen if one.result.actions):
             for action in one.result.actions:
                 self._intents += 1
                 ident = f"{int(this.now * 1000):014d}-{one.key.region}-{one.key.name}-{self._intents}"
@@ -293,6 +339,9 @@ class Cycle:
             intents=intents,
             outgoing=[*self._post.unstored, *outgoing],
             alerts=this.alerts,
+            # What was learned of a table whose past is still to come is not kept: should this life of the watcher end
+            # before, the next one asks for that past anew.
+            learned=[key for key in self._lessons.due(states) if key not in self._backfill.waiting],
         )
         self._in_doubt = True
         try:
@@ -304,6 +353,7 @@ class Cycle:
             return str(error) or repr(error)
         self._in_doubt = False
         self._states.update(record.states)
+        self._lessons.written({key: record.states[key] for key in record.learned})
         self._open.extend(intents)
         self._post.stored()
         return ""
@@ -366,6 +416,8 @@ class Cycle:
         for key in gone:
             if self._try(partial(self._store.forget, key)):
                 del self._states[key]
+                self._lessons.forget(key)
+                self._backfill.forget(key)
         for region in self._regions:
             names = {key.name for key in gone if key.region == region.ports.region}
             if names:
@@ -384,12 +436,15 @@ class Cycle:
         return True
 
     def _reports(self, this: Round, settlements: Sequence[Settlement]) -> list[TableReport]:
+        settled: dict[TableKey, list[Settlement]] = {}
+        for settlement in settlements:
+            settled.setdefault(settlement.intent.action.table, []).append(settlement)
         reports = [
-            replace(one.report, settlements=[s for s in settlements if s.intent.action.table == one.key])
-            for one in this.seen
+            replace(one.report, settlements=settled[one.key]) if one.key in settled else one.report for one in this.seen
         ]
-        known = {(key.region, key.name): key for key in self._states}
         failures = dict(this.broken)
+        troubled = any(sighting.failures for _, sighting in this.sightings)
+        known = {(key.region, key.name): key for key in self._states} if troubled else {}
         for region, sighting in this.sightings:
             where = region.ports.region
             for name, error in sighting.failures.items():
@@ -398,12 +453,6 @@ class Cycle:
             policy = self._policies(key.name)
             reports.append(TableReport(key, policy.mode if policy else Mode.OBSERVE, None, None, error=error))
         return reports
-
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
-        began = process_seconds()
-        yield
-        self._phases[name] = process_seconds() - began
 
 
 def _is_read(observation: TableObservation) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar
 
 from watcher.core.model import (
@@ -24,6 +24,7 @@ from watcher.core.model import (
     ScalableTarget,
     TableDescription,
     TableObservation,
+    dimensions_of,
 )
 from watcher.core.reasons import Cause
 from watcher.core.series import MINUTE
@@ -36,6 +37,7 @@ Value = TypeVar("Value")
 
 EVERY_MINUTE = (Metric.CONSUMED, Metric.THROTTLED)
 ON_TROUBLE = (*CAUSE_METRICS, Metric.REQUESTS)
+HEAT = frozenset(metric for metric, cause in CAUSE_METRICS.items() if cause is Cause.KEY_RANGE)
 LATENCY = (Metric.LATENCY_AVERAGE, Metric.LATENCY_P99)
 FEWEST_PROBES = 4  # tables that must all be out of reach before the rest of a Region is taken for so
 
@@ -176,6 +178,8 @@ def _ask(
     known = [name for name in descriptions if name not in glance.strange]
     # Three hours of a metric cost what one minute of it does.
     for group, everything, window in ((known, glance.sweep, glance.window), (strange, True, SERIES_SECONDS)):
+        if not group:
+            continue
         try:
             ask(dimension_queries({n: descriptions[n] for n in group}, EVERY_MINUTE), window)
         except AwsError as error:
@@ -202,12 +206,18 @@ def _is_troubled(answers: Mapping[Query, Answer], state: TableState | None) -> b
 
 def dimension_queries(descriptions: Mapping[str, TableDescription], metrics: Sequence[Metric]) -> list[Query]:
     """One query for each table, dimension and metric, in a stable order."""
+    wanted = tuple(metrics)
     return [
-        Query(name, metric, dimension)
+        query
         for name in sorted(descriptions)
-        for dimension in descriptions[name].dimensions()
-        for metric in metrics
+        for query in _queries(name, tuple(descriptions[name].throughputs), wanted)
     ]
+
+
+@lru_cache(maxsize=4096)
+def _queries(table: str, indexes: tuple[str, ...], metrics: tuple[Metric, ...]) -> tuple[Query, ...]:
+    # The same question is asked every minute.
+    return tuple(Query(table, metric, dimension) for dimension in dimensions_of(indexes) for metric in metrics)
 
 
 def latency_queries(names: Sequence[str], operations: Mapping[str, frozenset[str]]) -> list[Query]:
@@ -230,9 +240,9 @@ def _hot_keys(
     heated = sorted(
         {
             (name, query.dimension.index)
-            for name in answers
-            for query, answer in answers[name].items()
-            if CAUSE_METRICS.get(query.metric) is Cause.KEY_RANGE
+            for name, said in answers.items()
+            for query, answer in said.items()
+            if query.metric in HEAT
             and query.dimension
             and any(value for minute, value in answer.points.items() if minute >= start)
         }

@@ -165,6 +165,40 @@ def _consumption(
 
 BOUNDS = Bounds(5, 1_000)
 
+# A policy that can be worked out in the head, whatever the product's own numbers are: nothing learned counts and no
+# bucket does, so demand is given 1.4 times itself; throttled demand twice itself.
+PLAIN = Tuning(
+    margin_most=0.0,
+    headroom=0.4,
+    seasons=False,
+    jump_from=1e9,
+    bucket=False,
+    dip=0.0,
+    raise_step=0.02,
+    throttle_factor=2.0,
+    most_shown=20.0,
+    effect=30.0,
+    actuation=45.0,
+    max_raise_factor=20.0,
+    max_changes_per_hour=20,
+    quiet_minutes=20,
+    least_known=60,
+    lower_saving=0.125,
+    early_saving=0.4,
+    ride_saving=0.03,
+    lower_hold=900.0,
+    lower_wait=0.3,
+    reserve=1,
+    reserve_until=20 * 3600.0,
+    raise_hold=600.0,
+    throttle_hold=1200.0,
+    max_lower_factor=8.0,
+    demand_minutes=3,
+    foreign_hold=3600.0,
+    stale_after=300.0,
+    settled_after=240.0,
+)
+
 
 def policy(
     mode: Mode = Mode.ACT,
@@ -175,7 +209,7 @@ def policy(
     tuning: Tuning | None = None,
     incidents: IncidentRules | None = None,
 ) -> TablePolicy:
-    """Acting, 5 to 1,000 units everywhere; ``bounds=None`` leaves the table without any."""
+    """Acting by PLAIN numbers, 5 to 1,000 units everywhere; ``bounds=None`` leaves the table without any."""
     own = dict.fromkeys(Kind, bounds) if bounds else {}
     theirs = ((("*", dict.fromkeys(Kind, index_bounds)),)) if index_bounds else ()
     return TablePolicy(
@@ -183,7 +217,7 @@ def policy(
         bounds=own,
         index_bounds=theirs,
         auto_scaling=auto_scaling,
-        tuning=tuning or Tuning(),
+        tuning=tuning or PLAIN,
         incidents=incidents or IncidentRules(),
     )
 

@@ -45,7 +45,8 @@ INDEXED = table(index=throughput(50, 50))
 THROTTLED_WRITES = (
     "Writes of orders are throttled (12,000 events in 5 min, 29 % of requests): demand 200/s against 100 provisioned."
 )
-ARITHMETIC = "demand 200/s on 100 is 200 %, 12,000 events throttled: raise 100 to 286 (70 % used)"
+STORY = "demand 200/s rising 26 % a minute, 12,000 events throttled, bucket 0 s deep, forecast 247/s"
+ARITHMETIC = f"{STORY}: raise 100 to 400"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def starved(
     return observed(description, consumed=BUSY, causes=STARVED, scaling=scaling)
 
 
-ACTED = "orders: writes throttled, too little capacity; raising 100 to 286"
+ACTED = "orders: writes throttled, too little capacity; raising 100 to 400"
 NOT_RAISED = "orders: writes throttled, too little capacity; not raised"
 SCALED = {TABLE_WRITE: ScalableTarget(50, 400)}
 
@@ -94,10 +95,10 @@ SCALED = {TABLE_WRITE: ScalableTarget(50, 400)}
         pytest.param(
             case(starved(), policy(Mode.ADVISE)),
             Golden(
-                "orders: writes throttled, too little capacity; advice: raise 100 to 286",
+                "orders: writes throttled, too little capacity; advice: raise 100 to 400",
                 THROTTLED_WRITES,
                 f"Nothing, this is advice only. Writes: {ARITHMETIC}.",
-                'Raise writes to 286, or set mode = "act" for this table.',
+                'Raise writes to 400, or set mode = "act" for this table.',
             ),
             id="too little capacity, advising: an advice does not read like a deed",
         ),
@@ -106,7 +107,7 @@ SCALED = {TABLE_WRITE: ScalableTarget(50, 400)}
             Golden(
                 NOT_RAISED,
                 THROTTLED_WRITES,
-                "Nothing. Writes: would raise 100 to 286, but this table is only observed.",
+                "Nothing. Writes: would raise 100 to 400, but this table is only observed.",
                 'Raise it by hand, or set mode = "advise" or "act" for this table.',
             ),
             id="too little capacity, observing",
@@ -116,7 +117,7 @@ SCALED = {TABLE_WRITE: ScalableTarget(50, 400)}
             Golden(
                 NOT_RAISED,
                 THROTTLED_WRITES,
-                "Nothing. Writes: would raise 100 to 286, but 100 is the configured maximum.",
+                "Nothing. Writes: would raise 100 to 400, but 100 is the configured maximum.",
                 "Raise the configured maximum, or reduce the load.",
             ),
             id="too little capacity at the maximum",
@@ -126,7 +127,7 @@ SCALED = {TABLE_WRITE: ScalableTarget(50, 400)}
             Golden(
                 NOT_RAISED,
                 THROTTLED_WRITES,
-                "Nothing. Writes: would raise 100 to 286, but Application Auto Scaling holds it between 50 and 400.",
+                "Nothing. Writes: would raise 100 to 400, but Application Auto Scaling holds it between 50 and 400.",
                 "Raise the minimum of its Application Auto Scaling target, or set "
                 'auto_scaling = "floor" for this table.',
             ),
@@ -135,24 +136,24 @@ SCALED = {TABLE_WRITE: ScalableTarget(50, 400)}
         pytest.param(
             case(starved(SCALED), policy(Mode.ADVISE, auto_scaling=AutoScaling.FLOOR)),
             Golden(
-                "orders: writes throttled, too little capacity; advice: raise the scaling minimum 50 to 286",
+                "orders: writes throttled, too little capacity; advice: raise the scaling minimum 50 to 400",
                 THROTTLED_WRITES,
                 f"Nothing, this is advice only. Writes: {ARITHMETIC}, by raising Application Auto Scaling's minimum "
-                "50 to 286.",
-                'Raise Application Auto Scaling\'s minimum of writes to 286, or set mode = "act" for this table.',
+                "50 to 400.",
+                'Raise Application Auto Scaling\'s minimum of writes to 400, or set mode = "act" for this table.',
             ),
             id="too little capacity, a floor advised",
         ),
         pytest.param(
             case(
-                starved(description=table(throughput(write=286))),
-                state=TableState(remembered(TABLE_WRITE, expected=286, raised_at=NOON - 30.0, raised_on=ago(1))),
+                starved(description=table(throughput(write=400))),
+                state=TableState(remembered(TABLE_WRITE, expected=400, raised_at=NOON - 30.0)),
             ),
             Golden(
                 "orders: writes throttled, too little capacity; change under way",
                 "Writes of orders are throttled (12,000 events in 5 min, 29 % of requests): demand 200/s; capacity was "
-                "raised to 286 30 s ago.",
-                "Nothing. Writes: waiting for a minute that shows the last change at work.",
+                "raised to 400 30 s ago.",
+                f"Nothing. Writes: {STORY}; waiting to see the last change at work.",
                 "Nothing for now: the last change is not yet visible in CloudWatch.",
             ),
             id="too little capacity, just raised",
@@ -160,32 +161,32 @@ SCALED = {TABLE_WRITE: ScalableTarget(50, 400)}
         pytest.param(
             case(
                 starved(description=table(throughput(status=Status.UPDATING))),
-                state=TableState(remembered(TABLE_WRITE, expected=286, raised_at=NOON - 30.0, raised_on=ago(1))),
+                state=TableState(remembered(TABLE_WRITE, expected=400, raised_at=NOON - 30.0)),
             ),
             Golden(
                 "orders: writes throttled, too little capacity; change under way",
                 "Writes of orders are throttled (12,000 events in 5 min, 29 % of requests): demand 200/s against 100, "
-                "being raised to 286.",
-                "Nothing. Writes: waiting for a minute that shows the last change at work.",
-                "Nothing for now: the last change is not yet visible in CloudWatch.",
+                "being raised to 400.",
+                "Nothing. Writes: would raise 100 to 248, but the table is not active (an update is under way).",
+                "Nothing for now: the next change follows once the one under way is finished.",
             ),
             id="too little capacity, a raise is under way: what is not in force is not called raised",
         ),
         pytest.param(
             case(
                 observed(
-                    INDEXED,
-                    {INDEX_WRITE: even(50)},
+                    table(throughput(write=200), index=throughput(50, 50)),
+                    {TABLE_WRITE: even(70), INDEX_WRITE: even(50)},
                     causes={(INDEX_WRITE, Cause.PROVISIONED): {1: 600}},
                     throttled={TABLE_WRITE: {1: 600}},
                 )
             ),
             Golden(
-                "orders: writes of index by-customer throttled, too little capacity; raising 50 to 86",
+                "orders: writes of index by-customer throttled, too little capacity; raising 50 to 120",
                 "Writes of index by-customer (table orders) are throttled (600 events in 5 min, 3.8 % of requests): "
                 "demand 60/s against 50 provisioned.",
-                "Writes of index by-customer: demand 60/s on 50 is 120 %, 600 events throttled: raise 50 to 86 "
-                "(70 % used).",
+                "Writes of index by-customer: demand 60/s rising 6.3 % a minute, 600 events throttled, bucket 0 s "
+                "deep, forecast 77/s: raise 50 to 120.",
                 "Nothing for now. If this is not resolved in 20 min, look.",
             ),
             id="a starving index comes before the table it holds back",
@@ -429,7 +430,7 @@ def test_what_is_wrong_survives_a_long_table_name_in_the_subject(length: int) ->
     subject = told(observed(named, consumed=BUSY, causes=STARVED)).subject
     assert len(subject) < 100
     assert subject.startswith("n" * min(length, 20))
-    assert subject.endswith(": writes throttled, too little capacity; raising 100 to 286")
+    assert subject.endswith(": writes throttled, too little capacity; raising 100 to 400")
 
 
 def test_both_names_of_255_characters_leave_room_for_the_symptom() -> None:

@@ -38,6 +38,20 @@ def taken(
     return take_in(NOON, Tuning(), before or {}, observation)[dimension]
 
 
+@pytest.mark.parametrize(
+    ("keep_seconds", "known"),
+    [
+        pytest.param(SERIES_SECONDS, 0, id="the daemon forgets a minute of yesterday"),
+        pytest.param(86_400.0 - 60, 0, id="a minute older than what is kept is dropped"),
+        pytest.param(86_400.0, 1, id="history is kept as far back as it was read"),
+    ],
+)
+def test_how_far_back_series_go(keep_seconds: float, known: int) -> None:
+    observation = TableObservation(table(), NOON, {WRITES: Answer({NOON - 86_400: 7.0})})
+    series = take_in(NOON, Tuning(), {}, observation, keep_seconds)[TABLE_WRITE].state.consumed
+    assert len(series.points) == known
+
+
 # Minutes back and their age at NOON: ago(n) ended n x 60 s ago. settled_after is 240 s, so ago(4) is the newest minute
 # that counts as published for good.
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tests.core.builders import (
     INDEX_WRITE,
     MIDNIGHT,
     NOON,
+    PLAIN,
     policy,
     table,
     throughput,
@@ -417,7 +418,7 @@ def plan(
         "": budget(now, throughput(decreases=decreases, lowered=lowered)),
         "by-customer": budget(now, throughput(decreases=decreases, lowered=lowered)),
     }
-    found = planned(now, tuning or Tuning(), wishes, budgets, floor_rises=floor_rises)
+    found = planned(now, tuning or PLAIN, wishes, budgets, floor_rises=floor_rises)
     return {dimension: wish.reason for dimension, wish in found.items()}
 
 
@@ -506,12 +507,12 @@ def test_spending_the_budget(wish: Wish, decreases: int, lowered: float | None, 
 )
 def test_sentences_of_the_plan(decreases: int, lowered: float, sentence: str) -> None:
     budgets = {"": budget(NOON, throughput(decreases=decreases, lowered=NOON - lowered))}
-    found = planned(NOON, Tuning(), {TABLE_WRITE: lowering()}, budgets)[TABLE_WRITE]
+    found = planned(NOON, PLAIN, {TABLE_WRITE: lowering()}, budgets)[TABLE_WRITE]
     assert found.sentence == f"would lower 100 to 40, but {sentence}"
 
 
 def test_too_small_a_saving_says_what_would_be_enough() -> None:
     budgets = {"": budget(NOON, throughput(decreases=1, lowered=NOON - 1800))}
-    found = planned(NOON, Tuning(), {TABLE_WRITE: lowering(70)}, budgets)[TABLE_WRITE]
+    found = planned(NOON, PLAIN, {TABLE_WRITE: lowering(70)}, budgets)[TABLE_WRITE]
     why = "30 % is too small a saving to spend a decrease on (40 % is needed now)"
     assert found.sentence == f"would lower 100 to 70, but {why}"

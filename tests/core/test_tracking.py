@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.core.builders import NOON, ago, even, intent, provisioned, remembered, table, throughput
+from tests.core.builders import NOON, even, intent, provisioned, remembered, table, throughput
 from watcher.core.model import (
     TABLE_READ,
     TABLE_WRITE,
@@ -95,8 +95,8 @@ def settle(state: TableState, change: Change, outcome: Outcome, lever: Lever = L
     return absorb(state, Settlement(intent(change, lever=lever), outcome, NOON + 2, "AWS said so"))
 
 
-def known(raised_on: int | None = None) -> TableState:
-    return TableState(remembered(TABLE_WRITE, even(70, 3), expected=100, raised_on=raised_on), pending="i1")
+def known() -> TableState:
+    return TableState(remembered(TABLE_WRITE, even(70, 3), expected=100), pending="i1")
 
 
 def test_our_own_applied_change_is_expected_and_not_foreign() -> None:
@@ -107,16 +107,17 @@ def test_our_own_applied_change_is_expected_and_not_foreign() -> None:
     assert state.pending == ""
 
 
-def test_an_applied_raise_is_dated_and_remembers_its_evidence() -> None:
+def test_an_applied_raise_is_dated_and_expected() -> None:
     state = settle(known(), RAISE, Outcome.APPLIED)
     part = state.dimensions[TABLE_WRITE]
-    assert (part.expected, part.raised_at, part.raised_on, part.lowered_at) == (200, NOON + 2, ago(1), None)
+    assert (part.expected, part.raised_at, part.lowered_at) == (200, NOON + 2, None)
     assert state.changes == (NOON + 2,)
 
 
-def test_an_applied_decrease_is_dated_and_keeps_the_raises_evidence() -> None:
-    part = settle(known(raised_on=7), LOWER, Outcome.APPLIED).dimensions[TABLE_WRITE]
-    assert (part.expected, part.lowered_at, part.raised_on) == (40, NOON + 2, 7)
+def test_an_applied_decrease_is_dated_and_keeps_the_date_of_the_raise() -> None:
+    raised = settle(known(), RAISE, Outcome.APPLIED)
+    part = settle(raised, LOWER, Outcome.APPLIED).dimensions[TABLE_WRITE]
+    assert (part.expected, part.lowered_at, part.raised_at) == (40, NOON + 2, NOON + 2)
 
 
 def test_changes_are_remembered_for_an_hour() -> None:

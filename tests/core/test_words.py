@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from watcher.core.words import capitalised, count, duration, milliseconds, percent, rate, units
+from watcher.core.words import capitalised, count, duration, milliseconds, percent, rate, time_of_day, units
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,23 @@ def test_count(number: float, text: str) -> None:
 )
 def test_milliseconds(value: float, text: str) -> None:
     assert milliseconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("ahead", "text"),
+    [
+        pytest.param(0, "18:00 UTC", id="now"),
+        pytest.param(6 * 3600 + 59, "00:00 UTC", id="tomorrow, whole minutes"),
+        pytest.param(86_399, "17:59 UTC", id="less than a day ahead"),
+        pytest.param(86_400, "2023-11-15 18:00 UTC", id="a day ahead, with the date"),
+        pytest.param(-86_399, "18:00 UTC", id="less than a day ago"),
+        pytest.param(-86_400, "2023-11-13 18:00 UTC", id="a day ago, with the date"),
+    ],
+)
+def test_time_of_day(ahead: float, text: str) -> None:
+    evening = 1_699_984_800.0  # 2023-11-14T18:00:00Z
+
+    assert time_of_day(evening + ahead, evening) == text
 
 
 def test_names_of_indexes_keep_their_case() -> None:

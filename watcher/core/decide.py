@@ -1,7 +1,8 @@
 """How many units one dimension should have, before anything limits the wish.
 
-A first honest policy: size to the estimated demand at a target utilisation. A raise is one step, at once; a decrease
-waits for a quiet window. Every wish carries its reason and a sentence with its numbers.
+Capacity and the burst bucket together carry what is planned for the next minutes; a raise is one step, at once, and a
+decrease goes as low as the hour until the next one allows. Every wish carries its reason and a sentence with its
+numbers.
 """
 
 from __future__ import annotations
@@ -9,19 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from math import ceil
 
-from watcher.core.demand import Minute
 from watcher.core.diagnose import View
+from watcher.core.forecast import Outlook, Surge, covered
 from watcher.core.policy import Bounds, Tuning
 from watcher.core.reasons import Cause, Freshness, Reason
+from watcher.core.schedule import Floor
 from watcher.core.series import MINUTE
 from watcher.core.state import DimensionState
+from watcher.core.track import BURST_SECONDS
 from watcher.core.words import count, duration, percent, rate, units
 
-# The target says how much room to leave; when own capacity throttles although its minute averages fit, the load is
-# burstier than a minute shows, and this much more is tried.
-BURSTY_RAISE = 1.2
+# When it throttles, room for at least this much more than what was seen is bought.
+LEAST_ROOM = 1.05
+# And when it throttles although what was seen would fit, its seconds are burstier than its minutes: this much is tried.
+BURSTY_ROOM = 0.2
 # Of the quiet window's minutes, this part must be known before a decrease is thought of.
 QUIET_COVERAGE = 0.9
+# What a person would call rising or falling, a minute.
+NOTABLE_GROWTH = 0.01
 
 HOLDS = {
     Cause.KEY_RANGE: (Reason.HOLD_KEY_RANGE, "one key range is over its partition's limit, which capacity cannot lift"),
@@ -68,138 +74,200 @@ class Wish:
         return f"{verb} {units(self.current)} to {units(self.target)}"
 
 
-def wish(now: float, tuning: Tuning, bounds: Bounds, view: View, state: DimensionState) -> Wish:
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What one dimension's wish is made from. outlook: None while nothing is known. least: an event's floor."""
+
+    now: float
+    tuning: Tuning
+    bounds: Bounds
+    view: View
+    state: DimensionState
+    outlook: Outlook | None
+    least: Floor | None = None
+
+    @property
+    def current(self) -> int:
+        return self.view.provisioned
+
+    def hold(self, reason: Reason, sentence: str, evidence: dict[str, float] | None = None) -> Wish:
+        return Wish(self.current, self.current, reason, sentence, evidence or {})
+
+
+def wish(matter: Matter) -> Wish:
     """The unlimited wish for one dimension of a provisioned table. Never raises."""
-    wanted = _by_demand(now, tuning, bounds, view, state)
-    if view.provisioned < bounds.min and wanted.target < bounds.min:
-        sentence = f"{units(view.provisioned)} is below the configured minimum: raise to {units(bounds.min)}"
-        return Wish(view.provisioned, bounds.min, Reason.RAISE_TO_MIN, sentence)
-    return wanted
+    wanted = _by_demand(matter)
+    current, least = matter.current, matter.bounds.min
+    if current < least and wanted.target < least:
+        sentence = f"{units(current)} is below the configured minimum: raise to {units(least)}"
+        wanted = Wish(current, least, Reason.RAISE_TO_MIN, sentence)
+    return wanted if matter.least is None else _kept_up(matter, wanted, matter.least)
 
 
-def _by_demand(now: float, tuning: Tuning, bounds: Bounds, view: View, state: DimensionState) -> Wish:
-    current = view.provisioned
-    if view.freshness is not Freshness.FRESH:
-        return _blind(view)
-    evidence, settled = evidence_minutes(tuning, view, state)
-    if not evidence:
-        return Wish(current, current, Reason.HOLD_SETTLING, "waiting for a minute that shows the last change at work")
-    demand = max(minute.demand for minute in evidence)
-    raised = _raise(tuning, view, evidence, demand, settled=settled)
+def _by_demand(matter: Matter) -> Wish:
+    view, outlook = matter.view, matter.outlook
+    if view.freshness is not Freshness.FRESH or outlook is None:
+        return _blind(matter)
+    story = _story(matter, outlook)
+    raised = _raise(matter, outlook, story)
     if raised is not None:
         return raised
     if view.cause in HOLDS:
         reason, why = HOLDS[view.cause]
-        return Wish(current, current, reason, f"{why}; demand {rate(demand)} on {units(current)}", _facts(view, demand))
-    if current > bounds.max:
-        return _lower_to_max(tuning, bounds, view)
-    return _lower(now, tuning, bounds, view, state, demand)
+        return matter.hold(
+            reason, f"{why}; demand {rate(outlook.demand)} on {units(matter.current)}", _facts(matter, outlook)
+        )
+    if matter.current > matter.bounds.max:
+        return _lower_to_max(matter)
+    return _lower(matter, outlook, story)
 
 
-def sized(demand: float, utilisation: float) -> int:
-    """Whole units of which ``demand`` uses ``utilisation`` at most. 42 at 0.7 is 60, whatever binary fractions say."""
-    return ceil(round(demand / utilisation, 6))
+def _kept_up(matter: Matter, wanted: Wish, least: Floor) -> Wish:
+    """The wish with the floor of a known event under it, inside the bounds."""
+    floor = matter.bounds.clamp(least.units)
+    if wanted.target >= floor:
+        return wanted
+    why = least.purpose(matter.now)
+    if wanted.current < floor:
+        sentence = f"raise {units(wanted.current)} to {units(floor)} {why}"
+        return replace(wanted, target=floor, reason=Reason.RAISE_SCHEDULE, sentence=sentence)
+    if wanted.current == floor:
+        return wanted.held(Reason.HOLD_SCHEDULE, f"{units(floor)} are kept {why}")
+    return replace(wanted, target=floor, sentence=f"{wanted.sentence}; {units(floor)} are kept {why}")
 
 
-def evidence_minutes(tuning: Tuning, view: View, state: DimensionState) -> tuple[tuple[Minute, ...], bool]:
-    """The newest minutes that may be judged by, and whether they show the last change at work.
-
-    Minutes from before a change say how it was, not how it is. Until one lies wholly after it, only minutes newer than
-    those the last raise was decided on are news, and the second value is False.
-    """
-    newest = view.recent[-tuning.demand_minutes :]
-    changed = max((at for at in (state.raised_at, state.lowered_at) if at is not None), default=None)
-    after = tuple(minute for minute in newest if changed is None or minute.start >= changed + tuning.actuation)
-    if after:
-        return after, True
-    return tuple(minute for minute in newest if state.raised_on is None or minute.start > state.raised_on), False
+def whole(rate_wanted: float) -> int:
+    """Whole units that give ``rate_wanted``. 42.0000000001 is 42: binary fractions buy nothing."""
+    return ceil(round(rate_wanted, 6))
 
 
-def _facts(view: View, demand: float) -> dict[str, float]:
+def _story(matter: Matter, outlook: Outlook) -> str:
+    """``demand 812/s rising 6 % a minute, bucket 40 s deep, forecast 930``."""
+    parts = [f"demand {rate(outlook.demand)}"]
+    if abs(outlook.growth) >= NOTABLE_GROWTH:
+        parts[0] += f" {'rising' if outlook.growth > 0 else 'falling'} {percent(abs(outlook.growth))} a minute"
+    if matter.view.events:
+        parts.append(f"{count(matter.view.events, 'event')} throttled")
+    if matter.current:
+        parts.append(f"bucket {duration(min(BURST_SECONDS, outlook.bucket / matter.current))} deep")
+    season = f" by the {outlook.season}" if outlook.season else ""
+    follows = f" with the writes of {outlook.follows}" if outlook.follows else ""
+    parts.append(f"forecast {rate(outlook.planned)}{season}{follows}")
+    return ", ".join(parts)
+
+
+def _facts(matter: Matter, outlook: Outlook) -> dict[str, float]:
     return {
-        "demand": round(demand, 3),
-        "consumed": round(view.consumed or 0.0, 3),
-        "throttled": view.events,
-        "provisioned": view.provisioned,
+        "demand": round(outlook.demand, 3),
+        "consumed": round(matter.view.consumed or 0.0, 3),
+        "throttled": matter.view.events,
+        "provisioned": matter.current,
+        "forecast": round(outlook.planned, 3),
+        "bucket": round(outlook.bucket, 3),
+        "usual": round(outlook.base, 3),
     }
 
 
-def _utilisation(demand: float, current: int) -> str:
-    # Nothing is provisioned only while a table comes from on-demand billing.
-    return f"demand {rate(demand)} on {units(current)}" + (f" is {percent(demand / current)}" if current else "")
-
-
-def _blind(view: View) -> Wish:
-    stale = view.freshness is Freshness.STALE
+def _blind(matter: Matter) -> Wish:
+    stale = matter.view.freshness is Freshness.STALE
     reason = Reason.HOLD_STALE if stale else Reason.HOLD_ABSENT
     why = "the newest consumption point is stale" if stale else "CloudWatch has no consumption for it"
-    return Wish(view.provisioned, view.provisioned, reason, f"{why}: nothing is changed on a guess")
+    return matter.hold(reason, f"{why}: nothing is changed on a guess")
 
 
-def _raise(tuning: Tuning, view: View, evidence: tuple[Minute, ...], demand: float, *, settled: bool) -> Wish | None:
-    """A raise, a hold because an earlier change is not yet visible, or None when no raise is called for."""
-    current = view.provisioned
-    starved = sum(minute.causes.get(Cause.PROVISIONED, 0.0) for minute in evidence)
-    if view.cause in HOLDS:
-        # A trickle beside a hot key or a quota: only what the table as a whole needs is bought, no room for bursts.
-        starved = 0.0
-    target = max(sized(demand, tuning.target), current)
+def _shows_last_change(matter: Matter, outlook: Outlook) -> bool:
+    """Whether the newest minute ended after the last change took effect, so that its throttling is news."""
+    changed = max((at for at in (matter.state.raised_at, matter.state.lowered_at) if at is not None), default=None)
+    return changed is None or outlook.newest + MINUTE > changed + matter.tuning.effect
+
+
+def _raise(matter: Matter, outlook: Outlook, story: str) -> Wish | None:
+    """A raise, a hold because an earlier one is not yet visible, or None when no raise is called for."""
+    tuning, current = matter.tuning, matter.current
+    starved = outlook.starved > 0.0 and matter.view.cause not in HOLDS
+    waiting = starved and not _shows_last_change(matter, outlook)
+    starved = starved and not waiting
+    target = max(_throttled_target(tuning, outlook) if starved else 0.0, _demand_target(tuning, outlook, current))
     if starved:
-        target = max(target, sized(current * BURSTY_RAISE, 1.0))
-    elif demand <= tuning.raise_above * current:
+        target = max(target, (1.0 + BURSTY_ROOM) * current if target <= current else target)
+    elif target < current * (1.0 + tuning.raise_step):
+        sentence = f"{story}; waiting to see the last change at work"
+        return matter.hold(Reason.HOLD_SETTLING, sentence, _facts(matter, outlook)) if waiting else None
+    wanted = whole(target)
+    if wanted <= current:
         return None
-    facts = _facts(view, demand)
-    story = _utilisation(demand, current)
-    if starved:
-        story += f", {count(starved, 'event')} throttled"
-    if not settled and demand <= current:
-        # Only a demand that even the new capacity cannot carry is news that cannot wait.
-        return Wish(current, current, Reason.HOLD_SETTLING, f"{story}; waiting to see the last change at work", facts)
     reason = Reason.RAISE_THROTTLED if starved else Reason.RAISE_DEMAND
-    sentence = f"{story}: raise {units(current)} to {units(target)} ({percent(demand / target)} used)"
-    return Wish(current, target, reason, sentence, facts, at=view.newest)
+    goal = max((surge.goal for surge in _pressing(tuning, outlook, current)), default=0.0)
+    why = f", probably on its way to {rate(goal)}" if goal > outlook.demand else ""
+    sentence = f"{story}{why}: raise {units(current)} to {units(wanted)}"
+    return Wish(current, wanted, reason, sentence, _facts(matter, outlook), at=outlook.newest)
 
 
-def _lower_to_max(tuning: Tuning, bounds: Bounds, view: View) -> Wish:
-    sentence = f"above the configured maximum: lower {units(view.provisioned)} to {units(bounds.max)}"
-    lowered = Wish(view.provisioned, bounds.max, Reason.LOWER_TO_MAX, sentence, at=view.newest)
-    return _unless_unsure(tuning, view, lowered)
+def _throttled_target(tuning: Tuning, outlook: Outlook) -> float:
+    """Room above what was asked for when it throttled; no more than the last day makes likely."""
+    room = tuning.throttle_factor * outlook.peak
+    if outlook.ceiling is not None:
+        room = min(room, outlook.ceiling)
+    return max(room, LEAST_ROOM * outlook.peak)
 
 
-def _lower(now: float, tuning: Tuning, bounds: Bounds, view: View, state: DimensionState, demand: float) -> Wish:
-    current = view.provisioned
-    peak = max(view.quiet_peak or 0.0, demand, tuning.memory_share * view.long_peak)
-    target = min(current, bounds.clamp(sized(peak, tuning.target)))
-    facts = {
-        **_facts(view, demand),
-        "quiet_peak": round(view.quiet_peak or 0.0, 3),
-        "long_peak": round(view.long_peak, 3),
-    }
-    if target == current:
-        return _steady(bounds, view, demand, facts)
-    story = f"at most {rate(max(view.quiet_peak or 0.0, demand))} in {tuning.quiet_minutes} min"
-    if peak > max(view.quiet_peak or 0.0, demand):
-        story += f" after a peak of {rate(view.long_peak)}"
-    lowered = Wish(
-        current,
-        target,
-        Reason.LOWER_UNUSED,
-        f"{story} on {units(current)}: lower to {units(target)} ({percent(peak / target)} used at that)",
-        facts,
-        at=view.newest,
-    )
-    if lowered.saving < tuning.ride_saving:
-        return _steady(bounds, view, demand, facts)
+def _demand_target(tuning: Tuning, outlook: Outlook, current: int) -> float:
+    """What capacity must be so that it and the bucket carry what is planned; 0.0 when they do already."""
+    reserve = tuning.reserve_elevated if outlook.elevated else tuning.reserve_calm
+    carried = covered(outlook, current, reserve, tuning.horizon) if tuning.bucket else float(current)
+    target = 0.0
+    if carried < outlook.planned:
+        target = max(outlook.level, outlook.planned - (carried - current))
+    return max(target, *(surge.goal for surge in _pressing(tuning, outlook, current)), 0.0)
+
+
+def _pressing(tuning: Tuning, outlook: Outlook, current: int) -> list[Surge]:
+    """The rises that capacity and bucket will not carry until the next decision has effect."""
+    carried = covered(outlook, current, 0.0, outlook.blind) if tuning.bucket else float(current)
+    return [surge for surge in outlook.surges if carried < surge.load]
+
+
+def _lower_to_max(matter: Matter) -> Wish:
+    most = matter.bounds.max
+    sentence = f"above the configured maximum: lower {units(matter.current)} to {units(most)}"
+    lowered = Wish(matter.current, most, Reason.LOWER_TO_MAX, sentence, at=matter.view.newest)
+    return _unless_unsure(matter, lowered)
+
+
+def _lower(matter: Matter, outlook: Outlook, story: str) -> Wish:
+    tuning, current = matter.tuning, matter.current
+    lowest = max(outlook.below * outlook.level, _least_carrying(tuning, outlook))
+    target = min(current, matter.bounds.clamp(round(lowest, 6)))
+    sentence = f"{story}: lower {units(current)} to {units(target)}"
+    lowered = Wish(current, target, Reason.LOWER_UNUSED, sentence, _facts(matter, outlook), at=outlook.newest)
+    if target == current or lowered.saving < tuning.ride_saving:
+        return _steady(matter, outlook, story)
+    now, state, view = matter.now, matter.state, matter.view
     if state.raised_at is not None and now - state.raised_at < tuning.raise_hold:
         return lowered.held(Reason.HOLD_RECENT_LOAD, f"it was raised {duration(now - state.raised_at)} ago")
     if view.last_throttle is not None and now - view.last_throttle - MINUTE < tuning.throttle_hold:
         ago = max(0.0, now - view.last_throttle - MINUTE)
         return lowered.held(Reason.HOLD_RECENT_LOAD, f"it throttled {duration(ago)} ago")
-    return _unless_unsure(tuning, view, lowered)
+    above = target - max(outlook.base, matter.bounds.min)
+    if lowered.saving < tuning.early_saving and current - target < tuning.lower_wait * above:
+        why = f"demand is still coming down to its usual {rate(outlook.base)}, and a decrease lasts an hour"
+        return lowered.held(Reason.HOLD_RECENT_LOAD, why)
+    return _unless_unsure(matter, lowered)
 
 
-def _unless_unsure(tuning: Tuning, view: View, lowered: Wish) -> Wish:
+def _least_carrying(tuning: Tuning, outlook: Outlook) -> float:
+    """The least capacity that, with its bucket above the reserve, carries what is planned: less would be raised again
+    at once. A smaller table keeps a smaller bucket, that of its level at least."""
+    if not tuning.bucket:
+        return outlook.planned
+    saved = min(outlook.bucket, BURST_SECONDS * outlook.level)
+    reserve = tuning.reserve_elevated if outlook.elevated else tuning.reserve_calm
+    return min(outlook.planned, (outlook.planned - saved / tuning.horizon) / (1.0 - reserve / tuning.horizon))
+
+
+def _unless_unsure(matter: Matter, lowered: Wish) -> Wish:
     """No decrease on absent or stale data: every answer complete and the quiet window known."""
+    view, tuning = matter.view, matter.tuning
     if not view.complete or view.newest is None:
         return lowered.held(Reason.HOLD_STALE, "CloudWatch's last answer was incomplete")
     if lowered.reason is Reason.LOWER_UNUSED and view.long_known < tuning.least_known:
@@ -211,9 +279,9 @@ def _unless_unsure(tuning: Tuning, view: View, lowered: Wish) -> Wish:
     return lowered
 
 
-def _steady(bounds: Bounds, view: View, demand: float, facts: dict[str, float]) -> Wish:
-    current = view.provisioned
-    used = _utilisation(demand, current)
-    reason = Reason.HOLD_AT_MIN if current == bounds.min else Reason.HOLD_STEADY
+def _steady(matter: Matter, outlook: Outlook, story: str) -> Wish:
+    current = matter.current
+    reason = Reason.HOLD_AT_MIN if current == matter.bounds.min else Reason.HOLD_STEADY
     where = ", the configured minimum" if reason is Reason.HOLD_AT_MIN else ""
-    return Wish(current, current, reason, f"{used}{where}: right as it is", facts)
+    sentence = f"{story}, on {units(current)}{where}: right as it is"
+    return matter.hold(reason, sentence, _facts(matter, outlook))

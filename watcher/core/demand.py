@@ -20,6 +20,7 @@ NEARLY_FULL = 0.9
 # Cause metrics are published apart from the total; only after this long is a difference more than lateness.
 CAUSES_PUBLISHED_AFTER = 240.0
 DUST = 0.001
+NO_CAUSES: Mapping[Cause, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +63,55 @@ def minutes(
 ) -> list[Minute]:
     """The minutes of ``dimension`` with a consumption point that start at or after ``since``, oldest first.
 
-    provisioned: units per second, the yardstick for "nearly full" and for the cap on one minute's estimate.
+    provisioned: units per second, the yardstick for "nearly full" and for the cap on one minute's estimate. Where
+    nothing throttled there is nothing to estimate: what was served was wanted.
     """
     state = states[dimension]
-    known = []
-    for start, served in state.consumed.between(since, now):
-        causes = attribute(now, dimension, states, start, served, provisioned)
-        cost, events = units_per_request(state, start), throttled_events(state, start)
-        starved = causes.get(Cause.PROVISIONED, 0.0) * cost
-        wanted = max(served, min(served + starved, tuning.demand_cap * provisioned * MINUTE))
-        known.append(Minute(start, served, wanted, events, causes, events * cost))
-    return known
+    points = state.consumed.between(since, now)
+    if not throttled_since(state, since):
+        return [Minute(start, served, served, 0.0, NO_CAUSES, 0.0) for start, served in points]
+    return [_estimated(now, tuning, dimension, states, provisioned, start, served) for start, served in points]
+
+
+def _estimated(
+    now: float,
+    tuning: Tuning,
+    dimension: Dimension,
+    states: Mapping[Dimension, DimensionState],
+    provisioned: int,
+    start: int,
+    served: float,
+) -> Minute:
+    state = states[dimension]
+    events = throttled_events(state, start)
+    if not events:
+        return Minute(start, served, served, 0.0, NO_CAUSES, 0.0)
+    causes = attribute(now, dimension, states, start, served, provisioned)
+    cost = units_per_request(state, start)
+    starved = causes.get(Cause.PROVISIONED, 0.0) * cost
+    wanted = max(served, min(served + starved, tuning.most_shown * provisioned * MINUTE))
+    return Minute(start, served, wanted, events, causes, events * cost)
+
+
+def throttled_since(state: DimensionState, since: float) -> set[int]:
+    """Minutes from ``since`` on of which CloudWatch has a throttle point, in total or of a cause."""
+    found: set[int] = set()
+    if not state.throttled.points and not state.causes:
+        return found
+    for series in (state.throttled, *state.causes.values()):
+        for minute in reversed(series.points):
+            if minute < since:
+                break
+            found.add(minute)
+    return found
 
 
 def throttled_events(state: DimensionState, minute: int) -> float:
     """The total, or the sum of the causes where that is larger: AWS nowhere says that one partitions the other."""
-    return max(state.throttled.at(minute), sum(series.at(minute) for series in state.causes.values()))
+    total = state.throttled.points.get(minute, 0.0)
+    if not state.causes:
+        return total
+    return max(total, sum(series.points.get(minute, 0.0) for series in state.causes.values()))
 
 
 def attribute(
@@ -90,14 +124,22 @@ def attribute(
 ) -> dict[Cause, float]:
     """Throttled events of one minute by cause: AWS's word first, then what the neighbours and the load say."""
     state = states[dimension]
-    causes = {cause: series.at(minute) for cause, series in state.causes.items() if series.at(minute) > 0}
+    causes = {}
+    named = 0.0
+    for cause, series in state.causes.items():
+        events = series.points.get(minute, 0.0)
+        if events > 0:
+            causes[cause] = events
+            named += events
     full = provisioned > 0 and served >= NEARLY_FULL * provisioned * MINUTE
-    starving = _index_write_events(dimension, states, minute)
     own = causes.get(Cause.PROVISIONED, 0.0)
+    rest = state.throttled.points.get(minute, 0.0) - named
+    if rest <= DUST and (full or not own):
+        return causes
+    starving = _index_write_events(dimension, states, minute)
     if own and not full and starving >= 0.5 * own:
         # Half empty, yet "too little capacity" while an index refuses as much: the index's refusals, seen twice.
         causes[Cause.INDEX_BACK_PRESSURE] = causes.pop(Cause.PROVISIONED)
-    rest = throttled_events(state, minute) - sum(causes.values())
     for cause, events in _explain_rest(now, minute, rest, full=full, starving=starving):
         causes[cause] = causes.get(cause, 0.0) + events
     return causes
@@ -131,4 +173,4 @@ def _explain_rest(
 
 def known_minutes(series: Series, start: float, end: float) -> int:
     """How many minutes of [start, end) have a point."""
-    return sum(1 for minute in series.points if start <= minute < end)
+    return sum(1 for _ in series.between(start, end))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from watcher.core import latency
-from watcher.core.demand import Minute, known_minutes, minutes, throttled_events
+from watcher.core.demand import Minute, minutes, throttled_events, throttled_since
 from watcher.core.intake import Intake
 from watcher.core.model import Dimension, TableDescription
 from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Cause, Freshness
 from watcher.core.series import MINUTE
-from watcher.core.state import Normal
+from watcher.core.state import DimensionState, Normal
 
 # A dimension shows several causes at once only while one of them feeds the others, so the worst one names it.
 SEVERITY_ORDER: tuple[Cause, ...] = tuple(Cause)
@@ -100,41 +100,50 @@ def diagnose(
     normals: Mapping[str, Normal],
 ) -> Diagnosis:
     """The verdict on one table from its series. Pure; never raises on missing data: that is BLIND."""
-    views = {dimension: _view(now, policy, description, dimension, intakes) for dimension in intakes}
+    states = {dimension: intake.state for dimension, intake in intakes.items()}
+    views = {
+        dimension: _view(now, policy, description.provisioned(dimension), dimension, intake, states)
+        for dimension, intake in intakes.items()
+    }
     slow = latency.slowest(policy.incidents, normals, now - policy.tuning.stale_after - MINUTE)
     cause = _worst([view.cause for view in views.values()])
     if cause not in THROTTLING and slow is not None:
         cause = Cause.SLOW
     diagnosis = Diagnosis(cause, "", views, slow)
-    worst = diagnosis.worst
-    return Diagnosis(cause, worst.dimension.index if worst and cause in THROTTLING else "", views, slow)
+    worst = diagnosis.worst if cause in THROTTLING else None
+    return replace(diagnosis, index=worst.dimension.index) if worst else diagnosis
 
 
 def _worst(causes: Sequence[Cause]) -> Cause:
     """The worst of several verdicts. One silent dimension does not blind a table whose others speak."""
-    if causes and all(cause is Cause.BLIND for cause in causes):
+    seen = set(causes)
+    if seen == {Cause.BLIND}:
         return Cause.BLIND
-    return min((cause for cause in causes if cause is not Cause.BLIND), key=SEVERITY_ORDER.index, default=Cause.NONE)
+    return min(seen - {Cause.BLIND}, key=SEVERITY_ORDER.index, default=Cause.NONE)
 
 
 def _view(
     now: float,
     policy: TablePolicy,
-    description: TableDescription,
+    provisioned: int,
     dimension: Dimension,
-    intakes: Mapping[Dimension, Intake],
+    intake: Intake,
+    states: Mapping[Dimension, DimensionState],
 ) -> View:
     tuning = policy.tuning
-    intake = intakes[dimension]
     state = intake.state
-    provisioned = description.provisioned(dimension)
     newest = state.consumed.newest()
     end = newest + MINUTE if newest is not None else now
     quiet_from = end - tuning.quiet_minutes * MINUTE
-    states = {other: each.state for other, each in intakes.items()}
-    seen = minutes(now, tuning, dimension, states, provisioned, min(quiet_from, end - policy.incidents.window))
-    recent = tuple(minute for minute in seen if minute.start >= end - policy.incidents.window)
-    quiet = [minute.demand for minute in seen if minute.start >= quiet_from]
+    quiet = list(state.consumed.between(quiet_from, end))
+    window_from = end - policy.incidents.window
+    if throttled_since(state, quiet_from):
+        seen = minutes(now, tuning, dimension, states, provisioned, min(quiet_from, window_from))
+        recent = tuple(minute for minute in seen if minute.start >= window_from)
+        wanted = [minute.wanted for minute in seen if minute.start >= quiet_from]
+    else:  # what was served was wanted
+        recent = tuple(minutes(now, tuning, dimension, states, provisioned, window_from))
+        wanted = [served for start, served in quiet if start < now]
     throttled = _by_cause(recent)
     return View(
         dimension=dimension,
@@ -143,15 +152,15 @@ def _view(
         complete=intake.complete,
         newest=newest,
         recent=recent,
-        quiet_peak=max(quiet, default=None),
+        quiet_peak=max(wanted) / MINUTE if wanted else None,
         long_peak=max(state.consumed.points.values(), default=0.0) / MINUTE,
         long_known=len(state.consumed.points),
         raised_at=state.raised_at,
         expected=state.expected,
-        quiet_known=known_minutes(state.consumed, quiet_from, end),
+        quiet_known=len(quiet),
         throttled=throttled,
         share=_share(recent),
-        last_throttle=_last_throttle(now, intake, tuning.throttle_hold),
+        last_throttle=_last_throttle(state, now - tuning.throttle_hold - MINUTE),
         cause=_verdict(intake.freshness, throttled),
     )
 
@@ -169,11 +178,10 @@ def _by_cause(recent: Sequence[Minute]) -> dict[Cause, float]:
     return totals
 
 
-def _last_throttle(now: float, intake: Intake, within: float) -> int | None:
+def _last_throttle(state: DimensionState, since: float) -> int | None:
     """Newest throttled minute, consumption known or not: a throttle without consumption is still a throttle."""
-    state = intake.state
-    seen = {*state.throttled.points, *(minute for series in state.causes.values() for minute in series.points)}
-    return max((m for m in seen if m >= now - within - MINUTE and throttled_events(state, m) > 0), default=None)
+    newest_first = sorted(throttled_since(state, since), reverse=True)
+    return next((minute for minute in newest_first if throttled_events(state, minute) > 0), None)
 
 
 def _verdict(freshness: Freshness, throttled: Mapping[Cause, float]) -> Cause:

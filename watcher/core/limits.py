@@ -20,6 +20,8 @@ from watcher.core.words import duration, percent, units
 # Refusals that another minute does not cure.
 LASTING_REFUSALS = frozenset({Outcome.BUDGET, Outcome.QUOTA, Outcome.DENIED, Outcome.INVALID})
 REFUSED_RAISE_SECONDS = 300.0
+# What the config asks for is gone to in one step.
+ASKED_FOR = frozenset({Reason.RAISE_TO_MIN, Reason.LOWER_TO_MAX, Reason.RAISE_SCHEDULE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def _step_size(situation: Situation, wish: Wish) -> Wish:
     highest = max(wish.current + 1, int(wish.current * tuning.max_raise_factor))
     lowest = ceil(wish.current / tuning.max_lower_factor)
     target = min(max(wish.target, lowest), highest)
-    if target == wish.target or wish.reason in (Reason.RAISE_TO_MIN, Reason.LOWER_TO_MAX):
+    if target == wish.target or wish.reason in ASKED_FOR:
         return wish
     return replace(wish, target=target, sentence=f"{wish.sentence}; {units(target)} is as far as one step goes")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
 
@@ -16,6 +17,8 @@ from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Se
 class Kind(StrEnum):
     READ = "read"
     WRITE = "write"
+
+    __hash__ = str.__hash__  # equal to its text, so of its hash; and part of every key here
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -95,7 +98,7 @@ class TableDescription:
 
     def dimensions(self) -> list[Dimension]:
         """Every dimension, the table's first, then by index name."""
-        return [Dimension(index, kind) for index in sorted(self.throughputs) for kind in (Kind.READ, Kind.WRITE)]
+        return list(dimensions_of(tuple(self.throughputs)))
 
     def provisioned(self, dimension: Dimension) -> int:
         return self.throughputs[dimension.index].units[dimension.kind]
@@ -106,8 +109,19 @@ class TableDescription:
         return all(part.status is Status.ACTIVE for part in self.throughputs.values())
 
 
+@lru_cache(maxsize=1024)
+def dimensions_of(indexes: tuple[str, ...]) -> tuple[Dimension, ...]:
+    """Both kinds of each index ("" for the table), by name; the same objects every time.
+
+    They are keys everywhere, and a key that is identical need not be compared.
+    """
+    return tuple(Dimension(index, kind) for index in sorted(indexes) for kind in (Kind.READ, Kind.WRITE))
+
+
 class Metric(StrEnum):
     """What is asked of CloudWatch. The mapping to AWS names is in watcher/aws/cloudwatch.py."""
+
+    __hash__ = str.__hash__  # see Kind
 
     CONSUMED = "consumed"  # Sum of Consumed*CapacityUnits
     REQUESTS = "requests"  # SampleCount of Consumed*CapacityUnits
@@ -116,6 +130,7 @@ class Metric(StrEnum):
     THROTTLED_KEY_RANGE = "throttled-key-range"
     THROTTLED_ACCOUNT_LIMIT = "throttled-account-limit"
     THROTTLED_ON_DEMAND_CAP = "throttled-on-demand-cap"
+    PROVISIONED = "provisioned"  # Maximum of Provisioned*CapacityUnits, units per second, one point in five minutes
     LATENCY_AVERAGE = "latency-average"  # SuccessfulRequestLatency, milliseconds, per operation
     LATENCY_P99 = "latency-p99"
 
@@ -140,7 +155,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What CloudWatch said to one query: one-minute points by the minute's start.
+    """What CloudWatch said to one query: points by the start of their minute (or of the longer period asked for).
 
     complete: False when the answer was partial, failed or forbidden; then a missing point says nothing at all.
     """
@@ -186,12 +201,25 @@ class HotKeyReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """What the nightly replay of a table's own past came to. point: the operating point from now on. sentence: the
+    whole story with its numbers; "" where the table had its turn and nothing could be said."""
+
+    table: TableKey
+    goal: float
+    point: str
+    sentence: str = ""
+    evidence: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class TableObservation:
     """Everything seen of one table in one cycle.
 
     answers: by query (dimension queries and latency queries of this table only). described_at: when ``description``
     was read. scaling: Application Auto Scaling targets by dimension; None when it could not be read, which counts
-    as another hand on everything. hot_keys: by index ("" for the table), only where asked for.
+    as another hand on everything. hot_keys: by index ("" for the table), only where asked for. choice: the nightly
+    replay's, where there is a new one.
     """
 
     description: TableDescription
@@ -199,6 +227,7 @@ class TableObservation:
     answers: Mapping[Query, Answer]
     scaling: Mapping[Dimension, ScalableTarget] | None = field(default_factory=dict)
     hot_keys: Mapping[str, HotKeyReport] = field(default_factory=dict)
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +248,11 @@ class Decision:
     @property
     def is_change(self) -> bool:
         return self.after != self.before
+
+    @property
+    def noun(self) -> str:
+        """What it is about: the dimension, or the whole table."""
+        return "table" if self.reason.is_of_table else self.dimension.noun
 
 
 @dataclass(frozen=True, slots=True)

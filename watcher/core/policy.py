@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from watcher.core.model import Dimension, Kind
 from watcher.core.reasons import Mode
+from watcher.core.schedule import Schedule
 
 
 class Objective(StrEnum):
@@ -42,30 +44,56 @@ DEFAULT_BOUNDS = Bounds(1, 40_000)
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Every number of the control policy, in one place. Fractions are of 1; times in seconds.
+    """Every number of the control policy, in one place. Fractions are of 1; times in seconds, or in minutes where the
+    name or the comment says so."""
 
-    target: utilisation a new capacity is sized for. raise_above: utilisation that asks for a raise without throttling.
-    """
-
-    target: float = 0.70
-    raise_above: float = 0.85
-    demand_minutes: int = 3  # a raise looks at the largest demand of these newest minutes
-    quiet_minutes: int = 20  # a decrease looks at the largest demand of these
-    demand_cap: float = 20.0  # one minute's estimate is at most this multiple of the capacity it was seen at
+    # How far the forecast is to be trusted.
+    margin_calm: float = 0.995  # share of its own past errors that a forecast covers while demand is at its usual level
+    margin_elevated: float = 0.95  # and while demand stands out from it
+    margin_most: float = 1.0  # largest margin, as a natural logarithm: e times the level
+    margin_half_life: float = 1440.0  # minutes after which an error counts half
+    loss_decay: float = 0.9995  # a minute, of what each level has cost so far
+    standing_out: float = 2.0  # demand above this multiple of the last hour's usual stands out
+    headroom: float = 0.13  # on top of the forecast
+    ceiling: float = 0.5  # part of the last day's largest five minutes that may be planned for before it comes
+    seasons: bool = True  # look at the hour, the day and the week
+    # A sudden rise is seen only in part in its first minute.
+    jump_from: float = 1.5  # multiple of the last hour's busiest minute from which a rise is sudden
+    jump_window: int = 60  # minutes of that hour
+    jump_rate: float = 0.05  # how fast it is learned how far such rises go
+    jump_boost: float = 1.0  # multiple of what was learned that is allowed for
+    climb: float = 1.0  # how much of a climb's slope is taken to go on
+    climb_from: float = 1.3  # multiple of the last hour's usual from which a rise of several minutes is a climb
+    # The burst bucket.
+    bucket: bool = True  # rely on it at all
+    horizon: float = 360.0  # seconds that capacity and bucket together must carry what is planned
+    reserve_calm: float = 0.0  # seconds of capacity kept in the bucket
+    reserve_elevated: float = 60.0  # and while demand stands out
+    dip: float = 0.15  # a decrease may go this far under demand where the table hardly ever jumps
+    dip_calm: float = 0.6  # margin from which a table jumps too much for that
+    # Raising.
+    raise_step: float = 0.02  # smaller raises wait, unless it throttles
+    throttle_factor: float = 1.5  # of the demand seen, when it throttled
+    most_shown: float = 20.0  # one minute's estimate is at most this multiple of the capacity it was seen at
+    effect: float = 30.0  # seconds that a change usually needs to take effect
+    actuation: float = 45.0  # seconds after which it surely has; minutes that began sooner do not show it yet
+    max_raise_factor: float = 20.0
+    max_changes_per_hour: int = 60
+    # Lowering.
+    quiet_minutes: int = 20  # of these, nine in ten must be known before a decrease
     least_known: int = 60  # minutes of a dimension that must be known before its first decrease
-    lower_saving: float = 0.125  # smallest saving worth a decrease an hour after the last one
-    early_saving: float = 0.40  # smallest saving worth one sooner than that, which only the first four of a day can be
+    lower_saving: float = 0.15  # smallest saving worth a decrease an hour after the last one
+    early_saving: float = 0.35  # smallest saving worth one sooner than that, which only the first four of a day can be
     ride_saving: float = 0.02  # the sibling kind's saving that joins a decrease already paid for
-    lower_hold: float = 900.0  # seconds between two decreases of one table or index, so that each is seen at work
-    memory_share: float = 0.5  # a decrease leaves room for this part of the largest demand of the last three hours
+    lower_hold: float = 300.0  # seconds between two decreases of one table or index, so that each is seen at work
+    lower_wait: float = 0.3  # a decrease waits while it would end this much of itself above the usual level
     reserve: int = 1  # of the first four, kept for the evening
     reserve_until: float = 20 * 3600.0  # second of the UTC day from which the reserve may be spent
-    actuation: float = 45.0  # seconds that a change needs to take effect; minutes that began sooner do not show it yet
-    raise_hold: float = 600.0  # no decrease this long after a raise
-    throttle_hold: float = 1200.0  # nor this long after a throttle
-    max_raise_factor: float = 20.0
-    max_lower_factor: float = 8.0  # never below an eighth in one step
-    max_changes_per_hour: int = 20
+    raise_hold: float = 300.0  # no decrease this long after a raise
+    throttle_hold: float = 900.0  # nor this long after a throttle
+    max_lower_factor: float = 100.0  # never below this part in one step
+    # Trust in what is seen.
+    demand_minutes: int = 3  # what reports call the demand is the largest of these newest minutes
     foreign_hold: float = 3600.0  # advise only, this long after another hand changed capacity
     stale_after: float = 300.0  # a newest point whose minute ended longer ago than this is stale
     # Minutes that ended longer ago are taken as published for good. A minute less than stale_after, so that a series
@@ -74,10 +102,57 @@ class Tuning:
 
 
 OBJECTIVES: Mapping[Objective, Tuning] = {
-    Objective.ECONOMY: Tuning(target=0.80, raise_above=0.92, quiet_minutes=15),
+    Objective.ECONOMY: Tuning(margin_calm=0.97, headroom=0.03, climb=0.0, horizon=270.0),
     Objective.BALANCED: Tuning(),
-    Objective.SAFE: Tuning(target=0.55, raise_above=0.70, quiet_minutes=40),
+    Objective.SAFE: Tuning(
+        margin_calm=0.998,
+        margin_most=1.2,
+        headroom=0.42,
+        ceiling=0.65,
+        jump_boost=4.0,
+        horizon=420.0,
+        reserve_calm=110.0,
+        reserve_elevated=110.0,
+        dip=0.0,
+    ),
 }
+
+
+def between(lower: Tuning, upper: Tuning) -> Tuning:
+    """Halfway from one tuning to the next: every number that differs is their mean, rounded where it is whole; what is
+    not a number is as in ``upper``, the more careful one."""
+    middle = {}
+    for one in fields(Tuning):
+        low, high = getattr(lower, one.name), getattr(upper, one.name)
+        if low == high or isinstance(high, bool):
+            middle[one.name] = high
+        else:
+            mean = (low + high) / 2
+            middle[one.name] = round(mean) if isinstance(high, int) else mean
+    return Tuning(**middle)
+
+
+# The operating points, cheapest first: the objectives and what lies between them. Where there is a goal, the nightly
+# replay moves a table along them.
+POINTS: Mapping[str, Tuning] = {
+    "economy": OBJECTIVES[Objective.ECONOMY],
+    "lean": between(OBJECTIVES[Objective.ECONOMY], OBJECTIVES[Objective.BALANCED]),
+    "balanced": OBJECTIVES[Objective.BALANCED],
+    "careful": between(OBJECTIVES[Objective.BALANCED], OBJECTIVES[Objective.SAFE]),
+    "safe": OBJECTIVES[Objective.SAFE],
+}
+# Where a table begins by its goal: the first point whose throttled fraction is not above it.
+BEGINNINGS = ((3e-3, "economy"), (1e-3, "lean"), (3e-4, "balanced"), (1e-4, "careful"), (0.0, "safe"))
+
+
+def beginning(goal: float) -> str:
+    """The operating point that a throttled fraction suggests before the table's own past has been replayed."""
+    return next(point for least, point in BEGINNINGS if goal >= least)
+
+
+@lru_cache(maxsize=4096)
+def _tuned(point: str, overrides: tuple[tuple[str, float], ...]) -> Tuning:
+    return replace(POINTS[point], **dict(overrides))  # type: ignore[arg-type]  # the config's own types
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +182,12 @@ class IncidentRules:
 
 @dataclass(frozen=True, slots=True)
 class TablePolicy:
-    """The config's word on one table. bounds: the table's own. index_bounds: by pattern, first match wins."""
+    """The config's word on one table. bounds: the table's own. index_bounds: by pattern, first match wins.
+
+    goal: the largest fraction of units to be throttled, None for an objective. tuning: the one in force, of the
+    objective, or of where the goal begins. overrides: with a goal, its numbers that
+    the config itself gives, by name, at every point.
+    """
 
     mode: Mode = Mode.ADVISE
     objective: Objective = Objective.BALANCED
@@ -116,6 +196,24 @@ class TablePolicy:
     auto_scaling: AutoScaling = AutoScaling.RESPECT
     tuning: Tuning = field(default_factory=Tuning)
     incidents: IncidentRules = field(default_factory=IncidentRules)
+    schedules: tuple[Schedule, ...] = ()
+    goal: float | None = None
+    overrides: tuple[tuple[str, float], ...] = ()
+
+    def standing(self, point: str, chosen_for: float | None) -> str:
+        """The operating point in force, given the one last chosen and the goal it was chosen for: that one, or where
+        the goal begins; "" without a goal."""
+        if self.goal is None:
+            return ""
+        return point if point in POINTS and chosen_for == self.goal else beginning(self.goal)
+
+    def in_force(self, point: str) -> Tuning:
+        """The tuning at an operating point; without one, the policy's own. The one place where it is resolved."""
+        return _tuned(point, self.overrides) if point else self.tuning
+
+    def at(self, point: str) -> TablePolicy:
+        """This policy with the tuning of an operating point in force."""
+        return replace(self, tuning=self.in_force(point)) if point else self
 
     def bounds_for(self, dimension: Dimension) -> Bounds | None:
         """The configured bounds of a dimension, or None where the config says nothing about it."""

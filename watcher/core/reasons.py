@@ -9,6 +9,8 @@ class Cause(StrEnum):
     """Why requests fail, or are slow, or why nothing can be said. Worst first where several hold at once:
     what capacity cannot cure needs a person, so it comes before what it can."""
 
+    __hash__ = str.__hash__  # equal to its text, so of its hash; it is a key of every minute's events
+
     KEY_RANGE = "key-range"  # one key range above 3,000 RCU/s or 1,000 WCU/s: capacity cannot help
     ACCOUNT_LIMIT = "account-limit"  # an account or table quota: ask AWS to lift it
     ON_DEMAND_CAP = "on-demand-cap"  # the maximum the owner set on an on-demand table or index
@@ -26,6 +28,7 @@ class Reason(StrEnum):
     RAISE_DEMAND = "raise-demand"
     RAISE_THROTTLED = "raise-throttled"
     RAISE_TO_MIN = "raise-to-min"
+    RAISE_SCHEDULE = "raise-schedule"  # up to the floor of a known event
     LOWER_UNUSED = "lower-unused"
     LOWER_TO_MAX = "lower-to-max"
     RAISE_FLOOR = "raise-floor"
@@ -38,6 +41,7 @@ class Reason(StrEnum):
     HOLD_STALE = "hold-stale-data"
     HOLD_AT_MAX = "hold-at-max"
     HOLD_AT_MIN = "hold-at-min"
+    HOLD_SCHEDULE = "hold-schedule"  # at the floor of a known event
     HOLD_SMALL_SAVING = "hold-small-saving"
     HOLD_BUDGET = "hold-decrease-budget"
     HOLD_RAISE_FIRST = "hold-raise-first"
@@ -56,6 +60,16 @@ class Reason(StrEnum):
     HOLD_OBSERVE_ONLY = "hold-observe-only"
     HOLD_REFUSED = "hold-refused"
     HOLD_ERROR = "hold-error"
+
+    # Of a whole table, and no change of capacity.
+    CHOOSE_POINT = "choose-operating-point"
+    ADVISE_ON_DEMAND = "advise-on-demand"
+    ADVISE_PROVISIONED = "advise-provisioned"
+
+    @property
+    def is_of_table(self) -> bool:
+        """Whether it is said of the table as a whole; the decision's dimension then only stands for the table."""
+        return self in (Reason.CHOOSE_POINT, Reason.ADVISE_ON_DEMAND, Reason.ADVISE_PROVISIONED)
 
 
 class Outcome(StrEnum):

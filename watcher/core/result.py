@@ -47,7 +47,8 @@ class LatencyReport:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """cause: the worst of the table; sentence: the verdict in plain words. new_decisions: those worth recording
-    (a change, or a hold whose reason differs from the last one recorded)."""
+    (a change, or a hold whose reason differs from the last one recorded), and what is said of the table as a whole.
+    on_demand_since: since when on-demand billing is advised, None while it is not; on_demand_advice: in words."""
 
     cause: Cause
     sentence: str
@@ -56,6 +57,8 @@ class Explanation:
     new_decisions: tuple[Decision, ...] = ()
     latency: tuple[LatencyReport, ...] = ()
     incident: Incident | None = None
+    on_demand_since: float | None = None
+    on_demand_advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from watcher.core.learned import Learned
 from watcher.core.model import Dimension
 from watcher.core.reasons import Cause, Outcome, Reason, Severity
 from watcher.core.series import Series
+from watcher.core.track import Offers, Track
 
 SERIES_SECONDS = 3 * 3600.0  # how much of each series is kept
 
@@ -21,9 +23,12 @@ class DimensionState:
     """consumed, requests, throttled, causes: cache; units or events per minute. counted: cache; throttled events by
     cause that counters have been told of, by minute.
 
+    track: cache; the last minutes of estimated demand with the burst bucket. offers: since when capacity has been
+    what. learned: what is known of the traffic's ways; stores write it less often than the rest, and may lose it.
+
     expected: the capacity this watcher last saw or wrote, units per second; a different one in DescribeTable is
     another hand's. raised_at / lowered_at: instants of the last change in that direction, whoever made it.
-    raised_on: newest minute that was evidence for the last raise. advised: the value last advised, not to be repeated.
+    advised: the value last advised, not to be repeated.
     floor_before: MinCapacity of another scaler's target before this watcher raised it, None when it did not.
     floor_set: what it raised it to; a different one in force is another hand's, and stays.
     """
@@ -33,10 +38,12 @@ class DimensionState:
     throttled: Series = field(default_factory=Series)
     causes: Mapping[Cause, Series] = field(default_factory=dict)
     counted: Mapping[int, Mapping[Cause, float]] = field(default_factory=dict)
+    track: Track = field(default_factory=Track)
+    offers: Offers = ()
+    learned: Learned = field(default_factory=Learned)
     expected: int | None = None
     raised_at: float | None = None
     lowered_at: float | None = None
-    raised_on: int | None = None
     advised: int | None = None
     floor_before: int | None = None
     floor_set: int | None = None
@@ -91,7 +98,11 @@ class TableState:
     """changes: instants of this watcher's own changes in the last hour. foreign_at: when another hand last changed
     capacity. pending: the action recorded but not yet settled (its intent's id). marks: the last decision told per
     dimension, so that history holds transitions and not every minute's repetition. refusal: the
-    last action's, None once one is accepted."""
+    last action's, None once one is accepted.
+
+    point: the operating point that the nightly replay chose, "" before it has; point_goal: the goal it was chosen for,
+    as another goal begins anew; point_at: when the table last had its turn. dearer_since: since when on-demand would
+    have cost less without a break, None while it would not; on_demand_since: since when it is advised."""
 
     dimensions: Mapping[Dimension, DimensionState] = field(default_factory=dict)
     latency: Mapping[str, Normal] = field(default_factory=dict)
@@ -101,3 +112,8 @@ class TableState:
     pending: str = ""
     marks: Mapping[Dimension, tuple[Reason, int]] = field(default_factory=dict)
     refusal: Refusal | None = None
+    point: str = ""
+    point_goal: float | None = None
+    point_at: float | None = None
+    dearer_since: float | None = None
+    on_demand_since: float | None = None

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from watcher.core import advice, alerting, latency, tally
+from watcher.core import advice, alerting, latency, points, tally, worth
 from watcher.core.briefing import Briefing
 from watcher.core.budget import budget
-from watcher.core.decide import Wish, wish
+from watcher.core.decide import Matter, Wish, wish
+from watcher.core.demand import minutes
 from watcher.core.diagnose import Diagnosis, View, diagnose
+from watcher.core.forecast import Outlook, look_ahead
 from watcher.core.intake import take_in
 from watcher.core.limits import Situation, floor_wish, limited, planned
 from watcher.core.model import (
@@ -30,9 +32,12 @@ from watcher.core.model import (
 from watcher.core.policy import DEFAULT_BOUNDS, Bounds, TablePolicy
 from watcher.core.reasons import Cause, Mode, Outcome, Reason
 from watcher.core.result import DimensionReport, Explanation, StepResult
+from watcher.core.schedule import floor as event_floor
 from watcher.core.state import SERIES_SECONDS, DimensionState, Incident, TableState
+from watcher.core.tie import tied
+from watcher.core.track import first_needed, offers_met
 from watcher.core.tracking import recognise
-from watcher.core.words import rate
+from watcher.core.words import capitalised, rate
 
 # Holds that are the ordinary course of things: going from one to another is no news for history.
 QUIET = frozenset(
@@ -60,6 +65,8 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
     a limiter that cannot compute holds.
     """
     description = observation.description
+    state, chosen = points.taken_up(now, policy, state, observation.choice)
+    policy = policy.at(policy.standing(state.point, state.point_goal))
     intakes = take_in(now, policy.tuning, state.dimensions, observation)
     taken = {dimension: intake.state for dimension, intake in intakes.items()}
     recognised = recognise(now, description, observation.scaling, taken, state.foreign_at)
@@ -67,9 +74,10 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
     normals = latency.learn(policy.incidents, state.latency, observation.answers, now - SERIES_SECONDS)
     diagnosis = diagnose(now, policy, description, intakes, normals)
     counted, gains = tally.count(now, description, recognised.dimensions)
-    state = replace(state, dimensions=counted, foreign_at=recognised.foreign_at, latency=normals)
+    foreseen, outlooks = _look_ahead(now, policy, description, counted, foreign=recognised.foreign_at == now)
+    state = replace(state, dimensions=foreseen, foreign_at=recognised.foreign_at, latency=normals)
 
-    decisions, actions = _decide(now, policy, state, observation, diagnosis)
+    decisions, actions = _decide(now, policy, state, observation, diagnosis, outlooks)
     briefing = Briefing(
         now=now,
         policy=policy,
@@ -87,16 +95,20 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
         marks={d.dimension: (d.reason, d.after) for d in decisions},
         dimensions=_forget_old_advice(state, decisions),
     )
+    billing = worth.advise(now, policy, description, state)
+    verdict = advice.verdict(now, description.key.name, diagnosis, incident, policy.incidents)
     explanation = Explanation(
         cause=diagnosis.cause,
-        sentence=advice.verdict(now, description.key.name, diagnosis, incident, policy.incidents),
+        sentence=f"{verdict} {capitalised(billing.sentence)}." if billing.sentence else verdict,
         dimensions=tuple(_report(now, policy, description, view, gains[d]) for d, view in diagnosis.views.items()),
         decisions=tuple(decisions),
-        new_decisions=tuple(new),
+        new_decisions=(*chosen, *new, *billing.news),
         latency=latency.report(normals),
         incident=incident,
+        on_demand_since=billing.state.on_demand_since,
+        on_demand_advice=billing.sentence,
     )
-    return StepResult(state, tuple(actions), (alert,) if alert else (), explanation)
+    return StepResult(billing.state, tuple(actions), (alert,) if alert else (), explanation)
 
 
 def farewell(now: float, key: TableKey, incident: Incident | None, why: str) -> tuple[Alert, ...]:
@@ -104,8 +116,56 @@ def farewell(now: float, key: TableKey, incident: Incident | None, why: str) -> 
     return (alerting.end_of_table(now, key, incident, why),) if incident else ()
 
 
+def _look_ahead(
+    now: float,
+    policy: TablePolicy,
+    description: TableDescription,
+    states: Mapping[Dimension, DimensionState],
+    *,
+    foreign: bool,
+) -> tuple[dict[Dimension, DimensionState], dict[Dimension, Outlook]]:
+    """The states with what the newest minutes taught, and what is coming, where that can be said."""
+    foreseen, outlooks = {}, {}
+    for dimension, state in states.items():
+        newest = state.consumed.newest()
+        since = now if newest is None else first_needed(state.track, newest)
+        provisioned = description.provisioned(dimension)
+        recent = minutes(now, policy.tuning, dimension, states, provisioned, since)
+        met = _met(policy, description, dimension, states, foreign=foreign)
+        foreseen[dimension], outlook = look_ahead(now, policy.tuning, met, recent, provisioned)
+        if outlook is not None:
+            outlooks[dimension] = outlook
+    return foreseen, tied(foreseen, outlooks)
+
+
+def _met(
+    policy: TablePolicy,
+    description: TableDescription,
+    dimension: Dimension,
+    states: Mapping[Dimension, DimensionState],
+    *,
+    foreign: bool,
+) -> DimensionState:
+    """The state; of a dimension just met, or met again after a restart, with what is known of its offers. foreign:
+    another hand changed capacity meanwhile, so that the offers of an earlier life are not known to the end."""
+    state = states[dimension]
+    if state.track.newest is not None:
+        return state
+    # DescribeTable dates the last increase of a table or index, whichever kind it was of.
+    both = [states[other].raised_at for other in states if other.index == dimension.index]
+    raised = max((at for at in both if at is not None), default=None)
+    part, provisioned = description.throughputs[dimension.index], description.provisioned(dimension)
+    known = () if foreign else state.offers
+    return replace(state, offers=offers_met(known, part, provisioned, raised, policy.tuning.effect))
+
+
 def _decide(
-    now: float, policy: TablePolicy, state: TableState, observation: TableObservation, diagnosis: Diagnosis
+    now: float,
+    policy: TablePolicy,
+    state: TableState,
+    observation: TableObservation,
+    diagnosis: Diagnosis,
+    outlooks: Mapping[Dimension, Outlook],
 ) -> tuple[list[Decision], list[Action]]:
     description = observation.description
     if description.billing is Billing.ON_DEMAND:
@@ -126,7 +186,17 @@ def _decide(
             state=state.dimensions[dimension],
             scaling=observation.scaling,
         )
-        wanted = wish(now, policy.tuning, situation.bounds, view, situation.state)
+        wanted = wish(
+            Matter(
+                now=now,
+                tuning=policy.tuning,
+                bounds=situation.bounds,
+                view=view,
+                state=situation.state,
+                outlook=outlooks.get(dimension),
+                least=event_floor(now, policy.schedules, dimension),
+            )
+        )
         wishes[dimension] = limited(situation, wanted)
         floor = floor_wish(situation, wanted)
         if floor is not None and floor.target != floor.current:

@@ -6,10 +6,10 @@ of it is remembered, and only what goes beyond that is new.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from watcher.core.demand import attribute
+from watcher.core.demand import attribute, throttled_since
 from watcher.core.model import Dimension, TableDescription
 from watcher.core.reasons import Cause
 from watcher.core.state import DimensionState
@@ -27,21 +27,27 @@ def count(
     counted: dict[Dimension, DimensionState] = {}
     gains: dict[Dimension, Mapping[Cause, float]] = {}
     for dimension, state in states.items():
-        told = _attributed(now, description, dimension, states)
+        minutes = throttled_since(state, now - COUNTED_SECONDS)
+        if not minutes and not state.counted:  # as for most of them, most of the time
+            counted[dimension], gains[dimension] = state, {}
+            continue
+        told = _attributed(now, description, dimension, states, minutes)
         gains[dimension] = _beyond(told, state.counted)
         counted[dimension] = replace(state, counted=_joined(told, state.counted, now - COUNTED_SECONDS))
     return counted, gains
 
 
 def _attributed(
-    now: float, description: TableDescription, dimension: Dimension, states: Mapping[Dimension, DimensionState]
+    now: float,
+    description: TableDescription,
+    dimension: Dimension,
+    states: Mapping[Dimension, DimensionState],
+    minutes: Iterable[int],
 ) -> dict[int, Mapping[Cause, float]]:
     state, provisioned = states[dimension], description.provisioned(dimension)
-    minutes = {*state.throttled.points, *(m for series in state.causes.values() for m in series.points)}
     return {
         minute: attribute(now, dimension, states, minute, state.consumed.at(minute), provisioned)
         for minute in sorted(minutes)
-        if minute >= now - COUNTED_SECONDS
     }
 
 

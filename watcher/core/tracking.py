@@ -96,5 +96,4 @@ def _absorb_change(state: DimensionState, change: Change, settlement: Settlement
         ours = state.floor_before is not None and change.before == state.floor_set
         return replace(state, floor_before=state.floor_before if ours else change.before, floor_set=change.after)
     moved = _moved(state, change.before, change.after, settlement.time)
-    newest = state.consumed.newest()
-    return replace(moved, expected=change.after, raised_on=newest if change.after > change.before else state.raised_on)
+    return replace(moved, expected=change.after)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+DAY = 86_400.0
+
 
 def units(value: float) -> str:
     """``1,045``; below ten one decimal, so that a table of 3 units does not round to nothing."""
@@ -32,6 +36,12 @@ def duration(seconds: float) -> str:
         return f"{minutes} min"
     hours, rest = divmod(minutes, 60)
     return f"{hours} h {rest} min" if rest else f"{hours} h"
+
+
+def time_of_day(instant: float, now: float) -> str:
+    """``02:00 UTC``, with the date when that is a day or more from ``now``: ``2026-11-28 02:00 UTC``."""
+    near = abs(instant - now) < DAY
+    return datetime.fromtimestamp(instant, UTC).strftime("%H:%M UTC" if near else "%Y-%m-%d %H:%M UTC")
 
 
 def count(number: float, noun: str) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -13,7 +12,14 @@ from watcher.core.model import Alert, Decision, Intent, Settlement, TableKey
 from watcher.core.state import TableState
 from watcher.errors import StoreError
 from watcher.ports import CycleRecord, Outgoing
-from watcher.store.rules import alerts_to_remember, decisions_with_intents, without_caches
+from watcher.store.learned import Lessons, as_kept
+from watcher.store.rules import (
+    alerts_to_remember,
+    decisions_with_intents,
+    lessons_of,
+    with_lessons,
+    without_caches,
+)
 
 _Timed = TypeVar("_Timed", Decision, Alert)
 
@@ -48,20 +54,26 @@ class MemoryStore:
         self._lock = threading.RLock()
         self._closed = False
         self._states: dict[TableKey, TableState] = {}
+        self._lessons: dict[TableKey, Lessons] = {}
         self._intents: dict[str, _Recorded] = {}
         self._decisions: list[_Decided] = []
         self._alerts: dict[str, Alert] = {}
         self._messages: dict[tuple[str, str], _Message] = {}
+        self._undelivered: dict[tuple[str, str], _Message] = {}  # of them, those still to go
         self._secret: bytes | None = None
 
     def load(self) -> Mapping[TableKey, TableState]:
         with self._session("loading"):
-            return {key: without_caches(state) for key, state in self._states.items()}
+            return {
+                key: with_lessons(without_caches(state), self._lessons.get(key, {}))
+                for key, state in self._states.items()
+            }
 
     def record(self, record: CycleRecord) -> None:
         with self._session("recording"):
             self._refuse_known_intents(record.intents)
             self._states.update(record.states)
+            self._lessons.update({key: as_kept(lessons_of(record.states[key])) for key in record.learned})
             self._intents.update({intent.id: _Recorded(intent) for intent in record.intents})
             for decision, intent in decisions_with_intents(record):
                 decided = _Decided(decision, intent)
@@ -72,12 +84,14 @@ class MemoryStore:
                 self._alerts.setdefault(alert.id, alert)
             for outgoing in record.outgoing:
                 known = replace(outgoing, alert=self._alerts[outgoing.alert.id])
-                self._messages.setdefault((outgoing.id, outgoing.topic_arn), _Message(known))
+                place = (outgoing.id, outgoing.topic_arn)
+                if place not in self._messages:
+                    self._messages[place] = self._undelivered[place] = _Message(known)
 
     def _refuse_known_intents(self, intents: Iterable[Intent]) -> None:
-        seen = set(self._intents)
+        seen: set[str] = set()
         for intent in intents:
-            if intent.id in seen:
+            if intent.id in seen or intent.id in self._intents:
                 raise _refusal("recording", f"intent {intent.id} is already recorded")
             seen.add(intent.id)
 
@@ -101,22 +115,22 @@ class MemoryStore:
     def forget(self, table: TableKey) -> None:
         with self._session("forgetting a table"):
             self._states.pop(table, None)
+            self._lessons.pop(table, None)
 
     def outbox(self, now: float, limit: int) -> Sequence[Outgoing]:
         with self._session("reading the outbox"):
             heads: dict[tuple[str, str], Outgoing] = {}
-            for message in self._messages.values():
-                if message.closed_at is None:
-                    heads.setdefault(message.thread, message.outgoing)
+            for message in self._undelivered.values():
+                heads.setdefault(message.thread, message.outgoing)
             return [outgoing for outgoing in heads.values() if outgoing.next_attempt <= now][: max(limit, 0)]
 
     def waiting(self) -> int:
         with self._session("counting the outbox"):
-            return sum(1 for message in self._messages.values() if message.closed_at is None)
+            return len(self._undelivered)
 
     def delivered(self, outgoing: Outgoing, now: float) -> None:
         with self._session("marking a delivery"):
-            self._waiting(outgoing).closed_at = now
+            self._close(outgoing, now)
 
     def failed(
         self,
@@ -130,13 +144,17 @@ class MemoryStore:
             attempts = message.outgoing.attempts + 1
             if next_attempt is None:
                 message.outgoing = replace(message.outgoing, attempts=attempts)
-                message.closed_at = now
+                self._close(outgoing, now)
             else:
                 message.outgoing = replace(message.outgoing, attempts=attempts, next_attempt=next_attempt)
 
+    def _close(self, outgoing: Outgoing, now: float) -> None:
+        self._waiting(outgoing).closed_at = now
+        del self._undelivered[outgoing.id, outgoing.topic_arn]
+
     def _waiting(self, outgoing: Outgoing) -> _Message:
-        message = self._messages.get((outgoing.id, outgoing.topic_arn))
-        if message is None or message.closed_at is not None:
+        message = self._undelivered.get((outgoing.id, outgoing.topic_arn))
+        if message is None:
             cause = f"message {outgoing.id} to {outgoing.topic_arn} is not waiting for delivery"
             raise _refusal("closing a message", cause)
         return message
@@ -183,12 +201,34 @@ class MemoryStore:
         with self._lock:
             self._closed = True
 
-    @contextmanager
-    def _session(self, operation: str) -> Iterator[None]:
-        with self._lock:
-            if self._closed:
-                raise _refusal(operation, "the store is closed")
-            yield
+    def _session(self, operation: str) -> _Session:
+        return _Session(self._lock, self._refuse_closed, operation)
+
+    def _refuse_closed(self, operation: str) -> None:
+        if self._closed:
+            raise _refusal(operation, "the store is closed")
+
+
+class _Session:
+    """The lock held for one operation. A class: a generator would cost more than most of what it guards."""
+
+    __slots__ = ("_check", "_lock", "_operation")
+
+    def __init__(self, lock: threading.RLock, check: Callable[[str], None], operation: str) -> None:
+        self._lock = lock
+        self._check = check
+        self._operation = operation
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        try:
+            self._check(self._operation)
+        except StoreError:
+            self._lock.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 def _refusal(operation: str, cause: str) -> StoreError:
