@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from watcher.clock import Clock, ScaledClock, SimulatedClock, SystemClock, utc
-from watcher.scheduler import EARLY, AlignedTrigger, Scheduler, next_instant
+from watcher.scheduler import EARLY, AlignedTrigger, Daily, DailyTrigger, Scheduler, next_instant
 
 NOON = 1_700_049_600.0  # 2023-11-15T12:00:00Z
 PATIENCE = 10.0  # seconds a test waits for what takes milliseconds
@@ -261,3 +261,104 @@ def test_stopping_does_not_wait_for_ever() -> None:
 def test_stopping_what_never_started_is_harmless() -> None:
     scheduler = Scheduler(lambda: None, ScaledClock(FAST), interval=60.0, offset=lambda: 5.0, on_event=lambda *_: None)
     assert scheduler.stop(0.0) is True
+
+
+# Nights -------------------------------------------------------------------------------------------------------------
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("hour", "speed", "expected"),
+    [
+        pytest.param(0.0, 1.0, 3 * 3600.0, id="from midnight to three"),
+        pytest.param(1.9, 1.0, 3960.0, id="66 minutes to three"),
+        pytest.param(3.0, 1.0, DAY, id="fired on time: tomorrow"),
+        pytest.param(3.0 - 0.5 / 3600, 1.0, DAY + 0.5, id="woken half a second early: that night has just begun"),
+        pytest.param(12.0, 1.0, 15 * 3600.0, id="started at noon: not at once"),
+        pytest.param(12.0, 60.0, 15 * 60.0, id="sixty times as fast"),
+    ],
+)
+def test_a_night_begins_once_a_day_at_its_hour(hour: float, speed: float, expected: float) -> None:
+    midnight = NOON // DAY * DAY
+    clock = Still(speed, midnight + hour * 3600)
+    trigger = DailyTrigger(clock, lambda: 3 * 3600.0)
+    for previous in (None, MACHINE_NOW):
+        waited = trigger.get_next_fire_time(previous, MACHINE_NOW) - MACHINE_NOW
+        assert waited / timedelta(seconds=1) == pytest.approx(expected, abs=1e-4)
+
+
+class Still:
+    """A clock that stands still, with the pace of another."""
+
+    def __init__(self, speed: float, at: float) -> None:
+        self._speed = speed
+        self._at = at
+
+    def now(self) -> float:
+        return self._at
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def real_seconds(self, seconds: float) -> float:
+        return seconds / self._speed
+
+
+@contextmanager
+def nights(*, held: bool = False) -> Iterator[tuple[Recorder, Daily]]:
+    """A schedule of nights that come four times a second."""
+    before = set(threading.enumerate())
+    recorder = Recorder(ScaledClock(DAY * 4, start=NOON))
+    if held:
+        recorder.gate.clear()
+    daily = Daily(recorder.job, recorder.clock, offset=lambda: 3 * 3600.0, on_event=recorder.hear)
+    daily.start()
+    try:
+        yield recorder, daily
+    finally:
+        recorder.gate.set()
+        assert daily.stop(PATIENCE)
+        for thread in set(threading.enumerate()) - before:
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), thread.name
+
+
+def test_nights_come_one_after_the_other() -> None:
+    with nights() as (recorder, _):
+        recorder.until(lambda: len(recorder.runs) >= 3)
+        assert len({run // DAY for run in recorder.runs[:3]}) == 3
+
+
+def test_a_night_that_failed_is_told_and_the_next_one_comes() -> None:
+    with nights() as (recorder, _):
+        recorder.error = RuntimeError("odd")
+        recorder.until(lambda: len([event for event, _ in recorder.events if event == "error"]) >= 2)
+        recorder.error = None
+        ran = len(recorder.runs)
+        recorder.until(lambda: len(recorder.runs) > ran)
+
+
+def test_a_night_that_lasts_all_day_is_told_and_has_no_second_beside_it() -> None:
+    with nights(held=True) as (recorder, _):
+        recorder.until(lambda: ("overlap", None) in recorder.events)
+        assert len(recorder.runs) == 1
+
+
+def test_stopping_does_not_wait_for_a_night_that_hangs() -> None:
+    with nights(held=True) as (recorder, daily):
+        recorder.until(lambda: bool(recorder.runs))
+        assert daily.stop(0.05) is False
+        recorder.gate.set()
+        assert daily.stop(PATIENCE) is True
+
+
+def test_stopping_nights_that_never_began_is_harmless() -> None:
+    daily = Daily(lambda: None, ScaledClock(FAST), offset=lambda: 0.0, on_event=lambda *_: None)
+    assert daily.stop(0.0) is True
+
+
+def test_a_timer_of_a_fast_clock_that_woke_minutes_early_has_begun_its_night() -> None:
+    trigger = DailyTrigger(Still(600.0, NOON // DAY * DAY + 3 * 3600 - 300), lambda: 3 * 3600.0)
+    waits = [trigger.get_next_fire_time(previous, MACHINE_NOW) - MACHINE_NOW for previous in (None, MACHINE_NOW)]
+    assert [wait * 600 for wait in waits] == [timedelta(seconds=300), timedelta(seconds=DAY + 300)]

@@ -6,6 +6,7 @@ What is built is taken down in reverse, each step bounded in time, one failing s
 from __future__ import annotations
 
 import functools
+import hashlib
 import queue
 import signal
 import sys
@@ -31,8 +32,10 @@ from watcher.core.policy import TablePolicy
 from watcher.core.series import MINUTE
 from watcher.cycle import Cycle, CycleSettings, Policies
 from watcher.errors import AwsError, ConfigError, StoreError, WatcherError
+from watcher.nightly import Desk, NightSettings, run_night
+from watcher.nightly_worker import in_process_of_its_own
 from watcher.ports import CycleReport, Notifier, Store
-from watcher.scheduler import Scheduler
+from watcher.scheduler import Daily, Scheduler
 from watcher.store.sqlite import SqliteStore
 from watcher.telemetry.health import Health
 from watcher.telemetry.hub import TelemetryHub
@@ -41,7 +44,10 @@ from watcher.telemetry.metrics import ReloadOutcome, SchedulerEvent, WatcherMetr
 from watcher.web.server import Sources, WebServer, make_app
 
 STOP_SECONDS = 25.0  # for the cycle in hand; containers are usually killed after 30
+NIGHT_STOP_SECONDS = 2.0  # for a night in hand, which has nothing to finish
+BUSY_SHARE = 0.75  # of the interval, after which nothing more is begun: the next cycle is not to be late
 REMEMBERED = 500  # decisions of earlier lives that the page starts with
+NIGHT_SPREAD = 3000  # seconds of the hour over which watchers spread their nights
 
 
 class Command(StrEnum):
@@ -78,12 +84,14 @@ class Watcher:
         self.health = Health(settings.clock, float(config.polling.interval_seconds))
         self.hub = TelemetryHub(self.metrics, self.health, version=__version__, regions=regions)
         with ExitStack() as stack:
-            self.store: Store = SqliteStore(config.state.path)
+            self.store: Store = SqliteStore(config.state.path, on_loss=self._store_loss)
             stack.callback(self.store.close)
             self._clients = AwsClients(aws_settings(config, settings), on_call=self.metrics.aws_call)
             stack.callback(self._clients.close)
             self.cycle = self._cycle()
             self.hub.remember(self.store.history(limit=REMEMBERED))
+            own = hashlib.sha256(b"nightly" + self.store.secret()).digest()
+            self._night_place = int.from_bytes(own[:4], "big") % NIGHT_SPREAD
             self._teardown = stack.pop_all()
         for region in regions:
             # The store's exclusive lock makes this process the only watcher of its state.
@@ -93,7 +101,7 @@ class Watcher:
         config, clock = self.config, self.settings.clock
         pacer = MutationPacer(clock, self.stopping.wait)
         cloak = KeyCloak(KeyForm(config.hot_keys.key_values), self.store.secret())
-        ports = [
+        self._ports = [
             region_ports(
                 self._clients,
                 region,
@@ -106,7 +114,7 @@ class Watcher:
             for region in config.aws.regions
         ]
         return Cycle(
-            ports,
+            self._ports,
             store=self.store,
             notifier=self._notifier(config),
             telemetry=self.hub,
@@ -125,6 +133,9 @@ class Watcher:
             ],
         )
 
+    def _store_loss(self, sentence: str) -> None:
+        self.hub.trouble("store.unreadable", sentence=sentence)
+
     def _cloudwatch_trouble(self, region: str, error: AwsError) -> None:
         self.hub.trouble("cloudwatch.partial", region=region, sentence=f"CloudWatch answered in part: {error}")
 
@@ -135,6 +146,28 @@ class Watcher:
 
     def run_cycle(self) -> CycleReport:
         return self.cycle.run()
+
+    def run_night(self, say: Callable[..., None]) -> None:
+        """Replay the past of the tables with a goal, unless the config says not to. say: (event, facts) for the log."""
+        control = self.config.control
+        if not control.nightly:
+            return
+        desk = Desk(
+            regions={ports.region: ports for ports in self._ports},
+            clock=self.settings.clock,
+            policies=policies_of(self.config),
+            states=self.cycle.states,
+            choose=self.cycle.choose,
+            trials=in_process_of_its_own,
+            say=say,
+            trouble=self.hub.trouble,
+            stopping=self.stopping.is_set,
+        )
+        run_night(desk, NightSettings(control.nightly_days, control.nightly_minutes * 60.0))
+
+    def night_offset(self) -> float:
+        """Seconds after midnight UTC: the configured hour, and this watcher's own place in it."""
+        return self.config.control.nightly_hour * 3600.0 + self._night_place
 
     def close(self) -> None:
         self._teardown.close()
@@ -167,6 +200,12 @@ class Daemon:
             offset=lambda: self._alignment.offset,
             on_event=self._irregular,
         )
+        self._nights = Daily(
+            lambda: watcher.run_night(self._log.info),
+            clock,
+            offset=watcher.night_offset,
+            on_event=self._irregular_night,
+        )
 
     @property
     def url(self) -> str:
@@ -180,6 +219,7 @@ class Daemon:
         with _signals(self._commands):
             self._server.start()
             self._scheduler.start()
+            self._nights.start()
             self._say_hello()
             while self._commands.get() is Command.RELOAD:
                 self._reload()
@@ -191,6 +231,7 @@ class Daemon:
         self._warn(self._watcher.config.overlaps(table.key.name for table in report.tables))
         if self._watcher.config.polling.align:
             self._alignment.learn(point_ages(report))
+        self._watcher.cycle.learn_past(BUSY_SHARE * self._watcher.config.polling.interval_seconds - report.seconds)
 
     def stop(self) -> None:
         """Ask ``run`` to return; for tests and embedders, from any thread."""
@@ -220,6 +261,7 @@ class Daemon:
         self._log.info(Event.DAEMON_STOPPING, sentence="stopping: the cycle in hand is finished first")
         self._watcher.stopping.set()
         finished = self._scheduler.stop(STOP_SECONDS)
+        self._nights.stop(NIGHT_STOP_SECONDS)
         self._server.stop()
         if finished:
             self._watcher.close()
@@ -260,6 +302,11 @@ class Daemon:
         sentence = words.get(event, f"a cycle failed: {error!r}")
         self._log.warning(f"scheduler.{event}", sentence=sentence, **facts)
 
+    def _irregular_night(self, event: str, error: BaseException | None) -> None:
+        words = {"missed": "a nightly replay was missed", "overlap": "last night's replay is still running"}
+        sentence = words.get(event, f"the nightly replay failed: {error!r}")
+        self._log.warning(f"nightly.{event}", sentence=sentence, **({"error": repr(error)} if error else {}))
+
 
 def point_ages(report: CycleReport) -> list[float]:
     """Seconds from the end of each dimension's newest minute to the start of the cycle."""
@@ -288,6 +335,7 @@ def cycle_settings(config: Config) -> CycleSettings:
         window=polling.window_minutes * 60.0,
         discovery=polling.discovery_minutes * 60.0,
         acting=polling.interval_seconds * 2 / 3,
+        backfill=polling.interval_seconds / 4,
         history=config.state.history_days * 86_400.0,
         latency=polling.latency,
     )

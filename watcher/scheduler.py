@@ -30,6 +30,7 @@ GRACE_SHARE = 0.8
 
 EARLY = 1.0  # seconds of the clock
 SLACK = 1.0  # real seconds; more than APScheduler's own arithmetic is off by
+DAY = 86_400.0
 
 OnEvent = Callable[[str, BaseException | None], None]
 
@@ -70,6 +71,21 @@ class AlignedTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 publis
         return now + timedelta(
             seconds=self._clock.real_seconds(next_instant(here + lead, self._interval, self._aligned) - here)
         )
+
+
+class DailyTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 publishes no types
+    """Once a day of the clock, ``offset()`` seconds after midnight UTC; not at once."""
+
+    def __init__(self, clock: Clock, offset: Callable[[], float]) -> None:
+        self._clock = clock
+        self._offset = offset
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """See :class:`AlignedTrigger`. A day that was slept through is over; and however early a timer of a fast clock
+        woke, the night that it woke for has begun."""
+        here = self._clock.now()
+        lead = EARLY if previous_fire_time is None else DAY / 24
+        return now + timedelta(seconds=self._clock.real_seconds(next_instant(here + lead, DAY, self._offset()) - here))
 
 
 class Steadfast(BackgroundScheduler):  # type: ignore[misc]  # APScheduler 3 publishes no types
@@ -144,3 +160,50 @@ class Scheduler:
     def _heard(self, event: JobEvent) -> None:
         error = event.exception if isinstance(event, JobExecutionEvent) else None
         self._on_event(EVENTS[event.code], error)
+
+
+class Daily:
+    """Runs one job once a day, in a thread that neither the cycle nor the end of the process waits for."""
+
+    def __init__(
+        self, job: Callable[[], object], clock: Clock, *, offset: Callable[[], float], on_event: OnEvent
+    ) -> None:
+        """offset: seconds after midnight UTC. on_event: told of a day missed, of one that is not over when the next
+        begins ("overlap"), and of a job that failed ("error")."""
+        self._job = job
+        self._on_event = on_event
+        self._thread: threading.Thread | None = None
+        quiet = logging.getLogger("apscheduler.quiet")
+        quiet.setLevel(logging.ERROR)
+        longest = clock.real_seconds(DAY * 25 / 24) + SLACK
+        self._scheduler = Steadfast(longest, logger=quiet, timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
+        self._scheduler.add_listener(lambda _event: on_event("missed", None), EVENT_JOB_MISSED)
+        grace = max(1, round(clock.real_seconds(DAY / 24)))
+        self._scheduler.add_job(
+            self._begin, DailyTrigger(clock, offset), id="nightly", coalesce=True, misfire_grace_time=grace
+        )
+
+    def start(self) -> None:
+        self._scheduler.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Start nothing more and wait for the job in hand, which has been told to stop; False when it did not."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _begin(self) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            self._on_event("overlap", None)
+            return
+        self._thread = threading.Thread(target=self._run, name="nightly", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._job()
+        except Exception as error:  # noqa: BLE001 - a night that failed is told, and the next one comes
+            self._on_event("error", error)

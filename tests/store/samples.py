@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
+from watcher.core.learned import Learned
+from watcher.core.learning import learn
 from watcher.core.model import (
     TABLE_READ,
     TABLE_WRITE,
@@ -15,9 +20,11 @@ from watcher.core.model import (
     Settlement,
     TableKey,
 )
+from watcher.core.policy import Tuning
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
 from watcher.core.series import Series
 from watcher.core.state import DimensionState, Incident, Normal, Refusal, TableState
+from watcher.core.track import Track
 from watcher.ports import Outgoing
 
 ORDERS = TableKey("123456789012", "us-east-1", "orders")
@@ -37,10 +44,10 @@ def state(expected: int = 100) -> TableState:
                 expected=expected,
                 raised_at=T - 90.5,
                 lowered_at=T - 9000.0,
-                raised_on=int(T) - 120,
                 advised=250,
                 floor_before=20,
                 floor_set=60,
+                offers=((T - 9000.0, 40), (T - 60.5, expected)),
             ),
         },
         latency={"GetItem": Normal(mean=4.25, minutes=900, newest=int(T) - 60, average=4.5, p99=11.0)},
@@ -50,12 +57,34 @@ def state(expected: int = 100) -> TableState:
         pending="1790000000-1",
         marks={TABLE_WRITE: (Reason.RAISE_THROTTLED, expected)},
         refusal=Refusal(Outcome.BUDGET, T - 3000, "Subscriber limit exceeded"),
+        point="careful",
+        point_goal=1e-4,
+        point_at=T - 50_000,
+        dearer_since=T - 200_000,
+        on_demand_since=T - 100_000,
     )
+
+
+@lru_cache
+def learned(newest: int = int(T), seed: int = 1) -> Learned:
+    """Ten days of a table with a day and an hour in it."""
+    rates = [
+        300.0 + 200.0 * math.sin(minute / 1440 * math.tau) + 400.0 * (minute % 60 == seed) + minute * 7919 % 41
+        for minute in range(10 * 1440)
+    ]
+    return learn(Tuning(), Learned(), newest - 60 * (len(rates) - 1), rates)
 
 
 def state_with_caches() -> TableState:
     series = Series({int(T): 600.0})
-    caches = DimensionState(consumed=series, requests=series, throttled=series, causes={Cause.PROVISIONED: series})
+    caches = DimensionState(
+        consumed=series,
+        requests=series,
+        throttled=series,
+        causes={Cause.PROVISIONED: series},
+        track=Track(int(T), (10.0,), (300.0,)),
+        learned=learned(),
+    )
     return TableState(dimensions={TABLE_READ: caches})
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
+
 from hypothesis import strategies as st
 
+from watcher.core.learned import NO_MARGINS, Learned
 from watcher.core.model import Action, Alert, Change, Decision, Dimension, Intent, Kind, Lever, TableKey
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
+from watcher.core.season import CELLS
 from watcher.core.series import Series
 from watcher.core.state import DimensionState, Incident, Normal, Refusal, TableState
 from watcher.store.codec import Verdict
@@ -19,16 +23,41 @@ TABLES = st.builds(TableKey, TEXTS, TEXTS, TEXTS)
 DIMENSIONS = st.builds(Dimension, TEXTS, st.sampled_from(Kind))
 SERIES = st.builds(Series, st.dictionaries(MINUTES, NUMBERS, max_size=3))
 
+FLOATS = st.floats(-1e30, 1e30)
+TRIPLES = st.tuples(FLOATS, FLOATS, FLOATS)
+COUNTS = st.just(0.0) | st.floats(1e-30, 1e9)
+LEARNED = st.builds(
+    Learned,
+    minutes=st.integers(0, 2**40),
+    newest=MINUTES,
+    margins=st.lists(COUNTS, min_size=len(NO_MARGINS) // 4, max_size=len(NO_MARGINS) // 4).map(
+        lambda counts: array("f", counts).tobytes()
+    ),
+    weight=st.floats(1.0, 1e6),
+    losses=TRIPLES,
+    peaks=st.lists(st.integers(0, 65_535), min_size=24, max_size=24).map(lambda peaks: array("H", peaks).tobytes()),
+    jump=FLOATS,
+    profiles=st.binary(min_size=CELLS, max_size=CELLS),
+    missed=TRIPLES,
+    naive=TRIPLES,
+    spent=FLOATS,
+    used=FLOATS,
+    lost=FLOATS,
+    booked=FLOATS,
+)
+OFFERS = st.lists(st.tuples(st.integers(0, 2**40) | st.floats(0, 2**40), st.integers(0, 2**40)), max_size=3).map(tuple)
+
 DIMENSION_STATES = st.builds(
     DimensionState,
     consumed=SERIES,
     requests=SERIES,
     throttled=SERIES,
     causes=st.dictionaries(st.sampled_from(Cause), SERIES, max_size=2),
+    offers=OFFERS,
+    learned=LEARNED,
     expected=st.none() | UNITS,
     raised_at=st.none() | NUMBERS,
     lowered_at=st.none() | NUMBERS,
-    raised_on=st.none() | MINUTES,
     advised=st.none() | UNITS,
     floor_before=st.none() | UNITS,
     floor_set=st.none() | UNITS,
@@ -65,6 +94,11 @@ STATES = st.builds(
     pending=TEXTS,
     marks=st.dictionaries(DIMENSIONS, st.tuples(st.sampled_from(Reason), UNITS), max_size=4),
     refusal=st.none() | REFUSALS,
+    point=TEXTS,
+    point_goal=st.none() | NUMBERS,
+    point_at=st.none() | NUMBERS,
+    dearer_since=st.none() | NUMBERS,
+    on_demand_since=st.none() | NUMBERS,
 )
 DECISIONS = st.builds(
     Decision,

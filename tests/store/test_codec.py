@@ -62,7 +62,7 @@ def test_an_alert_comes_back_whole(alert: Alert) -> None:
     assert ALERT.decode(ALERT.encode(alert)) == alert
 
 
-DIMENSION_CACHES = {"consumed", "requests", "throttled", "causes", "counted"}
+DIMENSION_CACHES = {"consumed", "requests", "throttled", "causes", "counted", "track", "learned"}
 WRITTEN_STATE = json.loads(STATE.encode(samples.state()))
 WRITTEN_ACTION = json.loads(INTENT.encode(samples.intent()))["action"]
 

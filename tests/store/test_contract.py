@@ -19,16 +19,19 @@ from tests.store.samples import (
     alert,
     decision,
     intent,
+    learned,
     outgoing,
     settlement,
     state,
     state_with_caches,
 )
+from watcher.core.learned import Learned
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Dimension, Kind
 from watcher.core.reasons import Outcome
-from watcher.core.state import DimensionState
+from watcher.core.state import DimensionState, TableState
 from watcher.errors import StoreError
 from watcher.ports import CycleRecord, Store
+from watcher.store.learned import as_kept
 from watcher.store.memory import MemoryStore
 from watcher.store.sqlite import SqliteStore
 
@@ -79,6 +82,46 @@ def test_the_newest_state_wins_and_other_tables_keep_theirs(store: Store) -> Non
 def test_caches_come_back_empty(store: Store) -> None:
     store.record(CycleRecord(T, states={ORDERS: state_with_caches()}))
     assert store.load()[ORDERS].dimensions == {TABLE_READ: DimensionState()}
+
+
+def test_what_was_learned_is_kept_of_the_tables_named_only(store: Store) -> None:
+    known = as_kept({TABLE_READ: learned()})[TABLE_READ]
+    states = {key: TableState({TABLE_READ: DimensionState(expected=7, learned=known)}) for key in (ORDERS, USERS)}
+    store.record(CycleRecord(T, states, learned=[ORDERS]))
+    forgotten = TableState({TABLE_READ: DimensionState(expected=7)})
+    assert store.load() == {ORDERS: states[ORDERS], USERS: forgotten}
+
+
+def test_what_was_learned_stands_until_it_is_written_again(store: Store) -> None:
+    first, second = (as_kept({TABLE_READ: learned(seed=seed)})[TABLE_READ] for seed in (1, 2))
+    store.record(CycleRecord(T, {ORDERS: of_read(first)}, learned=[ORDERS]))
+    store.record(CycleRecord(T + 60, {ORDERS: of_read(second)}))
+    store.settle([], {ORDERS: of_read(second)})
+    assert store.load() == {ORDERS: of_read(first)}
+    store.record(CycleRecord(T + 120, {ORDERS: of_read(second)}, learned=[ORDERS]))
+    assert store.load() == {ORDERS: of_read(second)}
+
+
+def test_every_engine_rounds_what_was_learned_alike(store: Store) -> None:
+    store.record(CycleRecord(T, {ORDERS: of_read(learned())}, learned=[ORDERS]))
+    assert store.load() == {ORDERS: of_read(as_kept({TABLE_READ: learned()})[TABLE_READ])}
+
+
+def test_a_forgotten_table_that_comes_back_has_learned_nothing(store: Store) -> None:
+    store.record(CycleRecord(T, {ORDERS: of_read(learned())}, learned=[ORDERS]))
+    store.forget(ORDERS)
+    store.record(CycleRecord(T + 60, {ORDERS: of_read(learned())}))
+    assert store.load() == {ORDERS: TableState({TABLE_READ: DimensionState()})}
+
+
+def test_what_was_learned_of_an_index_that_is_gone_is_left_out(store: Store) -> None:
+    store.record(CycleRecord(T, {ORDERS: of_read(learned())}, learned=[ORDERS]))
+    store.record(CycleRecord(T + 60, {ORDERS: TableState({TABLE_WRITE: DimensionState(expected=3)})}))
+    assert store.load() == {ORDERS: TableState({TABLE_WRITE: DimensionState(expected=3)})}
+
+
+def of_read(known: Learned) -> TableState:
+    return TableState({TABLE_READ: DimensionState(learned=known)})
 
 
 def test_forgetting_a_table_drops_its_state_and_keeps_its_history(store: Store) -> None:

@@ -205,9 +205,9 @@ def test_a_file_taken_away_while_in_use_is_noticed(
 def test_a_newer_schema_is_refused_with_the_remedy(path: Path) -> None:
     filled(path)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     assert refusal(path) == (
-        f"opening of {path}: its schema is version 2, this watcher knows up to version 1 "
+        f"opening of {path}: its schema is version 3, this watcher knows up to version 2 "
         f"(upgrade the watcher, or {MOVE_AWAY})"
     )
 
@@ -217,12 +217,12 @@ def test_an_older_schema_is_brought_up_to_date_by_the_writer_only(path: Path, mo
     newer = (*MIGRATIONS, ("CREATE TABLE pauses (name TEXT PRIMARY KEY) STRICT",))
     monkeypatch.setattr("watcher.store.database.MIGRATIONS", newer)
     monkeypatch.setattr(migrate, "__defaults__", (newer,))
-    with pytest.raises(StoreError, match=r"schema is version 1, this watcher reads version 2 .*start the watcher once"):
+    with pytest.raises(StoreError, match=r"schema is version 2, this watcher reads version 3 .*start the watcher once"):
         SqliteStore.reader(path)
     with closing(SqliteStore(path)) as store:
         assert store.load() == {ORDERS: state()}
     with closing(sqlite3.connect(path)) as connection:
-        assert version_of(connection) == 2
+        assert version_of(connection) == 3
         assert connection.execute("SELECT * FROM pauses").fetchall() == []
 
 
@@ -232,7 +232,7 @@ def test_a_migration_that_fails_leaves_the_version_before_it(path: Path) -> None
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         with pytest.raises(sqlite3.OperationalError):
             migrate(connection, (*MIGRATIONS, good, bad))
-        assert version_of(connection) == 2
+        assert version_of(connection) == 3
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
         assert "one" in names
         assert "two" not in names

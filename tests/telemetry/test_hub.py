@@ -254,6 +254,18 @@ def test_decisions_of_an_earlier_run_are_taken_up_newest_first(bench: Bench) -> 
     assert bench.hub.snapshot.tables[0].recorded(TABLE_WRITE) == newest
 
 
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason.is_of_table])
+def test_what_is_said_of_a_table_as_a_whole_is_logged_and_hides_no_dimensions_decision(
+    bench: Bench, reason: Reason
+) -> None:
+    raised = examples.raise_decision(examples.key(), outcome=Outcome.APPLIED)
+    said = examples.decision(examples.key(), before=0, after=0, reason=reason, sentence="so and so")
+    bench.hub.remember([said, raised])
+    logged = bench.cycle(examples.cycle(examples.table_report(new_decisions=[said])))
+    assert bench.hub.snapshot.tables[0].recorded(TABLE_WRITE) == raised
+    assert [line["sentence"] for line in logged if line["event"] == Event.DECISION_MADE] == ["Table: so and so"]
+
+
 def test_a_snapshot_once_taken_never_changes(bench: Bench) -> None:
     bench.cycle(examples.cycle(examples.table_report("a")))
     taken = bench.hub.snapshot
@@ -287,3 +299,26 @@ def test_no_log_line_names_a_key_value_beyond_the_sentences_of_the_core(bench: B
         *("reason", "mode", "intent", "lever", "outcome", "detail", "incident", "severity", "cause", "todo"),
     }
     assert {name for line in lines for name in line} <= allowed
+
+
+@pytest.mark.parametrize(
+    ("waiting", "told"),
+    [
+        pytest.param([0, 0], [], id="nobody learns: nothing is said"),
+        pytest.param([1, 1, 0, 0], ["1 table", "every"], id="one table: begun and done"),
+        pytest.param(
+            [1000, 999, 501, 500, 251, 250, 1, 0], ["1,000 tables", "500", "250", "1 table", "every"], id="halves"
+        ),
+        pytest.param([10, 12, 6], ["10 tables", "12 tables", "6 tables"], id="more of them come"),
+    ],
+)
+def test_how_many_tables_still_learn_is_told_by_halves(bench: Bench, waiting: list[int], told: list[str]) -> None:
+    sentences = [
+        str(line["sentence"])
+        for number in waiting
+        for line in bench.cycle(replace(examples.cycle(), learning=number))
+        if line["event"] in (Event.PAST_LEARNING, Event.PAST_LEARNED)
+    ]
+    assert len(sentences) == len(told)
+    for sentence, part in zip(sentences, told, strict=True):
+        assert part in sentence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_exposition_is_word_for_word_the_golden_text(bench: Bench) -> None:
 def test_every_help_is_a_sentence_and_every_name_has_the_prefix(bench: Bench) -> None:
     bench.cycle(examples.cycle(examples.throttled_table()))
     families = list(text_string_to_metric_families(bench.text()))
-    assert len(families) == 27
+    assert len(families) == 28
     for family in families:
         assert family.name.startswith("watcher_")
         assert family.documentation[0].isupper(), family.documentation
@@ -292,3 +293,10 @@ def test_two_instances_in_one_process_do_not_meet() -> None:
     assert other.value("watcher_actions_total", outcome="applied") == 0
     assert other.value("watcher_demanded_units_per_second", **WRITES) is None
     assert one.value("watcher_demanded_units_per_second", **{**WRITES, "dimension": TABLE_WRITE.kind.value}) == 405
+
+
+def test_tables_that_still_learn_are_counted(bench: Bench) -> None:
+    bench.cycle(replace(examples.cycle(examples.table_report()), learning=7))
+    assert bench.value("watcher_tables_learning") == 7
+    bench.cycle(examples.cycle(examples.table_report()))
+    assert bench.value("watcher_tables_learning") == 0

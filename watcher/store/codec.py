@@ -89,7 +89,7 @@ class Format(Generic[T]):
 # -- reading: JSON that is not of the expected type is damage, never converted into something plausible ---------------
 
 
-def _text(value: object) -> str:
+def read_text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected text, found {value!r:.80}")
     return value
@@ -104,7 +104,7 @@ def _number(value: object) -> float:
     return value
 
 
-def _integer(value: object) -> int:
+def read_integer(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"expected a whole number, found {value!r:.80}")
     return value
@@ -130,33 +130,34 @@ def _read_table(value: object) -> TableKey:
     if not isinstance(value, list):
         raise TypeError(f"expected [account, region, name], found {value!r:.80}")
     account, region, name = value
-    return TableKey(_text(account), _text(region), _text(name))
+    return TableKey(read_text(account), read_text(region), read_text(name))
 
 
-def _write_dimension(dimension: Dimension) -> Json:
+def write_dimension(dimension: Dimension) -> Json:
     return {"index": dimension.index, "kind": dimension.kind.value}
 
 
-def _read_dimension(document: Json) -> Dimension:
-    return Dimension(_text(document["index"]), Kind(document["kind"]))
+def read_dimension(document: Json) -> Dimension:
+    return Dimension(read_text(document["index"]), Kind(document["kind"]))
 
 
 # -- table state ------------------------------------------------------------------------------------------------------
 
 
 def _write_dimension_state(dimension: Dimension, state: DimensionState) -> Json:
-    return _write_dimension(dimension) | _present({name: getattr(state, name) for name in KEPT_DIMENSION_FIELDS})
+    kept = {name: getattr(state, name) for name in KEPT_DIMENSION_FIELDS}
+    return write_dimension(dimension) | _present(kept | {"offers": [*map(list, state.offers)] or None})
 
 
 def _read_dimension_state(document: Json) -> DimensionState:
     return DimensionState(
-        expected=_maybe(_integer, document.get("expected")),
+        expected=_maybe(read_integer, document.get("expected")),
         raised_at=_maybe(_number, document.get("raised_at")),
         lowered_at=_maybe(_number, document.get("lowered_at")),
-        raised_on=_maybe(_integer, document.get("raised_on")),
-        advised=_maybe(_integer, document.get("advised")),
-        floor_before=_maybe(_integer, document.get("floor_before")),
-        floor_set=_maybe(_integer, document.get("floor_set")),
+        advised=_maybe(read_integer, document.get("advised")),
+        floor_before=_maybe(read_integer, document.get("floor_before")),
+        floor_set=_maybe(read_integer, document.get("floor_set")),
+        offers=tuple((_number(since), read_integer(units)) for since, units in document.get("offers", ())),
     )
 
 
@@ -176,9 +177,9 @@ def _write_normal(normal: Normal) -> Json:
 def _read_normal(document: Json) -> Normal:
     return Normal(
         mean=_number(document["mean"]),
-        minutes=_integer(document["minutes"]),
-        newest=_integer(document["newest"]),
-        slow_minutes=_integer(document["slow_minutes"]),
+        minutes=read_integer(document["minutes"]),
+        newest=read_integer(document["newest"]),
+        slow_minutes=read_integer(document["slow_minutes"]),
         average=_number(document["average"]),
         p99=_maybe(_number, document.get("p99")),
     )
@@ -200,12 +201,12 @@ def _write_incident(incident: Incident) -> Json:
 
 def _read_incident(document: Json) -> Incident:
     return Incident(
-        id=_text(document["id"]),
+        id=read_text(document["id"]),
         opened_at=_number(document["opened_at"]),
         cause=Cause(document["cause"]),
-        index=_text(document["index"]),
+        index=read_text(document["index"]),
         severity=Severity(document["severity"]),
-        sequence=_integer(document["sequence"]),
+        sequence=read_integer(document["sequence"]),
         peak=_number(document["peak"]),
         last_bad=_number(document["last_bad"]),
         events=_number(document["events"]),
@@ -217,7 +218,7 @@ def _write_refusal(refusal: Refusal) -> Json:
 
 
 def _read_refusal(document: Json) -> Refusal:
-    return Refusal(Outcome(document["outcome"]), _number(document["at"]), _text(document["detail"]))
+    return Refusal(Outcome(document["outcome"]), _number(document["at"]), read_text(document["detail"]))
 
 
 def _write_state(state: TableState) -> Json:
@@ -230,24 +231,36 @@ def _write_state(state: TableState) -> Json:
             "foreign_at": state.foreign_at,
             "pending": state.pending,
             "marks": [
-                _write_dimension(key) | {"reason": reason.value, "after": after}
+                write_dimension(key) | {"reason": reason.value, "after": after}
                 for key, (reason, after) in state.marks.items()
             ],
             "refusal": None if state.refusal is None else _write_refusal(state.refusal),
+            "point": state.point or None,
+            "point_goal": state.point_goal,
+            "point_at": state.point_at,
+            "dearer_since": state.dearer_since,
+            "on_demand_since": state.on_demand_since,
         }
     )
 
 
 def _read_state(document: Json) -> TableState:
     return TableState(
-        dimensions={_read_dimension(entry): _read_dimension_state(entry) for entry in document["dimensions"]},
+        dimensions={read_dimension(entry): _read_dimension_state(entry) for entry in document["dimensions"]},
         latency={operation: _read_normal(normal) for operation, normal in document["latency"].items()},
         incident=_maybe(_read_incident, document.get("incident")),
         changes=tuple(_number(instant) for instant in document["changes"]),
         foreign_at=_maybe(_number, document.get("foreign_at")),
-        pending=_text(document["pending"]),
-        marks={_read_dimension(mark): (Reason(mark["reason"]), _integer(mark["after"])) for mark in document["marks"]},
+        pending=read_text(document["pending"]),
+        marks={
+            read_dimension(mark): (Reason(mark["reason"]), read_integer(mark["after"])) for mark in document["marks"]
+        },
         refusal=_maybe(_read_refusal, document.get("refusal")),
+        point=read_text(document.get("point", "")),
+        point_goal=_maybe(_number, document.get("point_goal")),
+        point_at=_maybe(_number, document.get("point_at")),
+        dearer_since=_maybe(_number, document.get("dearer_since")),
+        on_demand_since=_maybe(_number, document.get("on_demand_since")),
     )
 
 
@@ -258,7 +271,7 @@ def _write_decision(decision: Decision) -> Json:
     return {
         "time": decision.time,
         "table": _write_table(decision.table),
-        "dimension": _write_dimension(decision.dimension),
+        "dimension": write_dimension(decision.dimension),
         "before": decision.before,
         "after": decision.after,
         "reason": decision.reason.value,
@@ -273,11 +286,11 @@ def _read_decision(document: Json) -> Decision:
     return Decision(
         time=_number(document["time"]),
         table=_read_table(document["table"]),
-        dimension=_read_dimension(document["dimension"]),
-        before=_integer(document["before"]),
-        after=_integer(document["after"]),
+        dimension=read_dimension(document["dimension"]),
+        before=read_integer(document["before"]),
+        after=read_integer(document["after"]),
         reason=Reason(document["reason"]),
-        sentence=_text(document["sentence"]),
+        sentence=read_text(document["sentence"]),
         mode=Mode(document["mode"]),
         outcome=Outcome(document["outcome"]),
         evidence={name: _number(value) for name, value in document["evidence"].items()},
@@ -285,11 +298,11 @@ def _read_decision(document: Json) -> Decision:
 
 
 def _write_change(change: Change) -> Json:
-    return _write_dimension(change.dimension) | {"before": change.before, "after": change.after}
+    return write_dimension(change.dimension) | {"before": change.before, "after": change.after}
 
 
 def _read_change(document: Json) -> Change:
-    return Change(_read_dimension(document), _integer(document["before"]), _integer(document["after"]))
+    return Change(read_dimension(document), read_integer(document["before"]), read_integer(document["after"]))
 
 
 def _write_intent(intent: Intent) -> Json:
@@ -309,7 +322,7 @@ def _write_intent(intent: Intent) -> Json:
 def _read_intent(document: Json) -> Intent:
     action = document["action"]
     return Intent(
-        id=_text(document["id"]),
+        id=read_text(document["id"]),
         time=_number(document["time"]),
         action=Action(
             table=_read_table(action["table"]),
@@ -325,7 +338,7 @@ def _write_verdict(verdict: Verdict) -> Json:
 
 
 def _read_verdict(document: Json) -> Verdict:
-    return Verdict(Outcome(document["outcome"]), _number(document["time"]), _text(document["detail"]))
+    return Verdict(Outcome(document["outcome"]), _number(document["time"]), read_text(document["detail"]))
 
 
 def _write_alert(alert: Alert) -> Json:
@@ -349,20 +362,20 @@ def _write_alert(alert: Alert) -> Json:
 
 def _read_alert(document: Json) -> Alert:
     return Alert(
-        incident=_text(document["incident"]),
-        sequence=_integer(document["sequence"]),
+        incident=read_text(document["incident"]),
+        sequence=read_integer(document["sequence"]),
         state=IncidentState(document["state"]),
         severity=Severity(document["severity"]),
         cause=Cause(document["cause"]),
         table=_read_table(document["table"]),
-        index=_text(document["index"]),
+        index=read_text(document["index"]),
         time=_number(document["time"]),
         opened_at=_number(document["opened_at"]),
-        subject=_text(document["subject"]),
-        sentence=_text(document["sentence"]),
-        facts=tuple((_text(name), _text(value)) for name, value in document["facts"]),
-        done=_text(document["done"]),
-        todo=_text(document["todo"]),
+        subject=read_text(document["subject"]),
+        sentence=read_text(document["sentence"]),
+        facts=tuple((read_text(name), read_text(value)) for name, value in document["facts"]),
+        done=read_text(document["done"]),
+        todo=read_text(document["todo"]),
     )
 
 

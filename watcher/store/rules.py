@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from watcher.core.model import Alert, Decision
+from watcher.core.learned import Learned
+from watcher.core.model import Alert, Decision, Dimension
 from watcher.core.reasons import Outcome
 from watcher.core.state import DimensionState, TableState
 from watcher.ports import CycleRecord
 
-# What of a DimensionState is kept; everything else there is a cache of CloudWatch.
-KEPT_DIMENSION_FIELDS = ("expected", "raised_at", "lowered_at", "raised_on", "advised", "floor_before", "floor_set")
+# What of a DimensionState is kept in a table's state, beside its offers. What was learned is kept apart, and everything
+# else there is a cache of CloudWatch.
+KEPT_DIMENSION_FIELDS = ("expected", "raised_at", "lowered_at", "advised", "floor_before", "floor_set")
 
 
 def without_caches(state: TableState) -> TableState:
-    """The state as a store gives it back: the one-minute series, which CloudWatch remembers for us, are empty."""
+    """The state as a store gives it back, but for what was learned: the one-minute series, which CloudWatch remembers
+    for us, are empty."""
     return replace(state, dimensions={key: _kept(value) for key, value in state.dimensions.items()})
 
 
 def _kept(state: DimensionState) -> DimensionState:
-    return DimensionState(**{name: getattr(state, name) for name in KEPT_DIMENSION_FIELDS})
+    return DimensionState(offers=state.offers, **{name: getattr(state, name) for name in KEPT_DIMENSION_FIELDS})
+
+
+def lessons_of(state: TableState) -> dict[Dimension, Learned]:
+    """What was learned of each dimension of which anything is known."""
+    known = {dimension: value.learned for dimension, value in state.dimensions.items()}
+    return {dimension: learned for dimension, learned in known.items() if learned.newest is not None}
+
+
+def with_lessons(state: TableState, lessons: Mapping[Dimension, Learned]) -> TableState:
+    """The state with what was learned put back; dimensions that it does not know are left out."""
+    dimensions = {
+        key: replace(value, learned=lessons[key]) if key in lessons else value
+        for key, value in state.dimensions.items()
+    }
+    return replace(state, dimensions=dimensions)
 
 
 def decisions_with_intents(record: CycleRecord) -> list[tuple[Decision, str]]:
@@ -29,7 +48,10 @@ def decisions_with_intents(record: CycleRecord) -> list[tuple[Decision, str]]:
         for intent in record.intents
         for change in intent.action.changes
     }
-    pairs = ((decision, intents.get((decision.table, decision.dimension), "")) for decision in record.decisions)
+    pairs = (
+        (decision, intents.get((decision.table, decision.dimension), "") if decision.is_change else "")
+        for decision in record.decisions
+    )
     return [(replace(decision, outcome=Outcome.PENDING) if intent else decision, intent) for decision, intent in pairs]
 
 

@@ -63,8 +63,18 @@ _INITIAL = (
     f"PRAGMA application_id = {APPLICATION_ID}",
 )
 
+# What was learned is written less often than the rest of a state, is larger, and may be lost.
+_LEARNED = (
+    """
+    CREATE TABLE learned (
+        account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL,
+        PRIMARY KEY (account, region, name)
+    ) STRICT
+    """,
+)
+
 # One entry per version, oldest first. An entry that has been released is never edited: files have been through it.
-MIGRATIONS: tuple[Sequence[str], ...] = (_INITIAL,)
+MIGRATIONS: tuple[Sequence[str], ...] = (_INITIAL, _LEARNED)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

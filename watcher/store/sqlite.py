@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import Any
 
 from watcher.core.model import Alert, Decision, Intent, Settlement, TableKey
 from watcher.core.state import TableState
+from watcher.core.words import count
 from watcher.errors import StoreError
 from watcher.ports import CycleRecord, Outgoing
 from watcher.store.codec import ALERT, DECISION, INTENT, STATE, VERDICT, Verdict
 from watcher.store.database import ProcessLock, connect, create, explained
-from watcher.store.rules import alerts_to_remember, decisions_with_intents
+from watcher.store.learned import LEARNED
+from watcher.store.rules import alerts_to_remember, decisions_with_intents, lessons_of, with_lessons
 
 _SAVE_STATE = """
     INSERT INTO states (account, region, name, document) VALUES (?, ?, ?, ?)
@@ -45,15 +47,23 @@ class SqliteStore:
     """
 
     def __init__(
-        self, path: str | Path, *, exclusive: bool = True, read_only: bool = False, busy_seconds: float = 5.0
+        self,
+        path: str | Path,
+        *,
+        exclusive: bool = True,
+        read_only: bool = False,
+        busy_seconds: float = 5.0,
+        on_loss: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         """Open ``path``; an exclusive open makes the file when it is missing. Raises StoreError.
 
         exclusive: take ``<path>.lock``, so that no second watcher uses the file. read_only: see :meth:`reader`.
-        busy_seconds: how long to wait for another process's write to the same file.
+        busy_seconds: how long to wait for another process's write to the same file. on_loss: told, in one sentence,
+        of what was left out because it is replaceable and cannot be read.
         """
         self._path = Path(path)
         self._read_only = read_only
+        self._on_loss = on_loss
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._teardown = ExitStack()
@@ -92,11 +102,27 @@ class SqliteStore:
 
     def load(self) -> Mapping[TableKey, TableState]:
         rows = self._select("loading", "SELECT account, region, name, document FROM states")
-        return {TableKey(*key): STATE.decode(document, self._subject) for *key, document in rows}
+        states = {TableKey(*key): STATE.decode(document, self._subject) for *key, document in rows}
+        lost = []
+        for *parts, document in self._select("loading", "SELECT account, region, name, document FROM learned"):
+            key = TableKey(*parts)
+            try:
+                lessons = LEARNED.decode(document, self._subject)
+            except StoreError as error:
+                lost.append(f"{key.name} ({error.cause})")
+                continue
+            if key in states:
+                states[key] = with_lessons(states[key], lessons)
+        if lost:
+            self._on_loss(
+                f"what was learned of {count(len(lost), 'table')} cannot be read and is learned anew: {lost[0]}"
+            )
+        return states
 
     def record(self, record: CycleRecord) -> None:
         with self._transaction("recording") as connection:
             _save_states(connection, record.states)
+            _save_lessons(connection, {key: record.states[key] for key in record.learned})
             connection.executemany(
                 "INSERT INTO intents (id, time, document) VALUES (?, ?, ?)",
                 [(intent.id, intent.time, INTENT.encode(intent)) for intent in record.intents],
@@ -138,10 +164,11 @@ class SqliteStore:
 
     def forget(self, table: TableKey) -> None:
         with self._transaction("forgetting a table") as connection:
-            connection.execute(
-                "DELETE FROM states WHERE account = ? AND region = ? AND name = ?",
-                (table.account, table.region, table.name),
-            )
+            for of_tables in ("states", "learned"):
+                connection.execute(
+                    f"DELETE FROM {of_tables} WHERE account = ? AND region = ? AND name = ?",  # noqa: S608 - named here
+                    (table.account, table.region, table.name),
+                )
 
     def outbox(self, now: float, limit: int) -> Sequence[Outgoing]:
         rows = self._select("reading the outbox", _OUTBOX, now, max(limit, 0))
@@ -285,6 +312,13 @@ def _save_states(connection: sqlite3.Connection, states: Mapping[TableKey, Table
     connection.executemany(
         _SAVE_STATE,
         [(key.account, key.region, key.name, STATE.encode(state)) for key, state in states.items()],
+    )
+
+
+def _save_lessons(connection: sqlite3.Connection, states: Mapping[TableKey, TableState]) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO learned (account, region, name, document) VALUES (?, ?, ?, ?)",
+        [(key.account, key.region, key.name, LEARNED.encode(lessons_of(state))) for key, state in states.items()],
     )
 
 

@@ -5,6 +5,7 @@ One writer, the cycle's thread; the web threads only ever read ``snapshot``, a r
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -39,6 +40,7 @@ class TelemetryHub:
         self._health = health
         self._log = logger()
         self._troubles = _Troubles()
+        self._learning = 0  # tables whose past was still to be learned, when that was last told
         self._last: dict[tuple[TableKey, Dimension], Decision] = {}
         self._snapshot = Snapshot(version=version, regions=tuple(regions))
         metrics.watch_cycle_age(health.cycle_age)
@@ -51,7 +53,8 @@ class TelemetryHub:
     def remember(self, decisions: Iterable[Decision]) -> None:
         """Take up decisions of an earlier run, newest first, so that the page knows the last ones after a restart."""
         for decision in decisions:
-            self._last.setdefault((decision.table, decision.dimension), decision)
+            if not decision.reason.is_of_table:
+                self._last.setdefault((decision.table, decision.dimension), decision)
 
     def cycle_finished(self, report: CycleReport) -> None:
         before = {view.key: view for view in self._snapshot.tables}
@@ -64,6 +67,7 @@ class TelemetryHub:
         self._snapshot = snapshot
         self._log_readability(report)
         self._log_tables(before, {view.key: view for view in after})
+        self._log_learning(report.learning)
         for alert in report.told:
             self._log_alert(alert)
         for table in report.tables:
@@ -87,7 +91,8 @@ class TelemetryHub:
 
     def _remember_new(self, table: TableReport) -> None:
         for decision in settled(table.explanation.new_decisions if table.explanation else (), table.settlements):
-            self._last[table.key, decision.dimension] = decision
+            if not decision.reason.is_of_table:
+                self._last[table.key, decision.dimension] = decision
 
     def _views(self, report: CycleReport, before: Mapping[TableKey, TableView]) -> tuple[TableView, ...]:
         views = {table.key: self._view(table, before.get(table.key), report) for table in report.tables}
@@ -132,6 +137,17 @@ class TelemetryHub:
         for region in self._troubles.over(Event.REGION_UNREADABLE, unread):
             self._log.info(Event.REGION_READABLE, region=region, sentence=f"Region {region} can be read again.")
 
+    def _log_learning(self, waiting: int) -> None:
+        """When tables join the queue, each time half of it is done, and at its end."""
+        if waiting == 0 and self._learning:
+            self._log.info(Event.PAST_LEARNED, sentence="The past of every table is learned.")
+        elif waiting > self._learning or 0 < 2 * waiting <= self._learning:
+            sentence = f"Learning the past of {count(waiting, 'table')} from CloudWatch, beside watching them."
+            self._log.info(Event.PAST_LEARNING, tables=waiting, sentence=sentence)
+        else:
+            return
+        self._learning = waiting
+
     def _log_tables(self, before: Mapping[TableKey, TableView], after: Mapping[TableKey, TableView]) -> None:
         for key in sorted(after.keys() - before.keys()):
             view = after[key]
@@ -167,7 +183,7 @@ class TelemetryHub:
             after=decision.after,
             reason=decision.reason.value,
             mode=decision.mode.value,
-            sentence=f"{decision.dimension.noun.capitalize()}: {decision.sentence}",
+            sentence=f"{decision.noun.capitalize()}: {decision.sentence}",
         )
 
     def _log_settlement(self, settlement: Settlement) -> None:
@@ -210,12 +226,16 @@ class TelemetryHub:
 
 
 class _Troubles:
-    """What has been complained about, so that a complaint is repeated only when it changes or comes back."""
+    """What has been complained about, so that a complaint is repeated only when it changes or comes back.
+
+    Passing complaints may come from any thread: the nightly replay has its own.
+    """
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, ...], str] = {}  # lasting: until it ends
         self._passing: dict[tuple[str, ...], str] = {}  # until a cycle passes without it
         self._renewed: set[tuple[str, ...]] = set()
+        self._lock = threading.Lock()
 
     def begins(self, subject: tuple[str, ...], text: str) -> bool:
         """Whether this is news, for a trouble whose end will be seen."""
@@ -235,14 +255,16 @@ class _Troubles:
 
     def is_news(self, subject: tuple[str, ...], text: str) -> bool:
         """Whether this is news, for a trouble that only stops being reported."""
-        news = self._passing.get(subject) != text
-        self._passing[subject] = text
-        self._renewed.add(subject)
+        with self._lock:
+            news = self._passing.get(subject) != text
+            self._passing[subject] = text
+            self._renewed.add(subject)
         return news
 
     def cycle_finished(self) -> None:
-        self._passing = {subject: text for subject, text in self._passing.items() if subject in self._renewed}
-        self._renewed.clear()
+        with self._lock:
+            self._passing = {subject: text for subject, text in self._passing.items() if subject in self._renewed}
+            self._renewed.clear()
 
 
 def _of(key: TableKey) -> dict[str, str]:

@@ -42,6 +42,8 @@ class Event(StrEnum):
     TABLE_READABLE = "table.readable"
     REGION_UNREADABLE = "region.unreadable"
     REGION_READABLE = "region.readable"
+    PAST_LEARNING = "past.learning"
+    PAST_LEARNED = "past.learned"
     STORE_UNAVAILABLE = "store.unavailable"
     STORE_AVAILABLE = "store.available"
     DAEMON_STARTED = "daemon.started"
