@@ -21,9 +21,10 @@ from pathlib import Path
 FLOORS: tuple[dict[str, tuple[str, ...]], ...] = (
     {"cli": ("cli", "cli_*", "__main__")},
     {"daemon": ("daemon", "daemon_*", "scheduler", "alignment")},
-    {"sandbox": ("sandbox",)},
+    {"nightly": ("nightly", "nightly_*")},
+    {"sandbox": ("sandbox",), "record": ("record",)},
     {"replay": ("replay",), "web": ("web",), "audit": ("audit",)},
-    {"cycle": ("cycle", "cycle_*", "observe", "post", "reconcile")},
+    {"cycle": ("cycle", "cycle_*", "observe", "post", "reconcile", "backfill")},
     {"aws": ("aws",), "store": ("store",), "telemetry": ("telemetry",)},
     {"ports": ("ports",), "config": ("config", "config_*")},
     {"core": ("core",)},
@@ -55,6 +56,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "markupsafe": ("web/*",),
     "pydantic": ("config*.py",),
     "pydantic_core": ("config*.py",),
+    "cronsim": ("config_cron.py",),
+    "matplotlib": ("replay/plot.py",),
 }
 # What pure code may need of the standard library: data structures, arithmetic and calendars, nothing that reads the
 # world. datetime is here for its arithmetic; its clock calls are caught by the clock rule.

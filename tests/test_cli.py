@@ -20,6 +20,9 @@ from tests.commands import INTERRUPTIBLE, WATCHER, environment, eventually, watc
 from tests.store.samples import ORDERS, USERS, T, decision, intent, settlement
 from watcher import __version__
 from watcher.cli import status
+from watcher.cli_output import coming_events
+from watcher.clock import instant
+from watcher.config import load
 from watcher.core.reasons import Outcome
 from watcher.ports import CycleRecord
 from watcher.store.sqlite import SqliteStore
@@ -27,7 +30,7 @@ from watcher.store.sqlite import SqliteStore
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "config.toml"
 BAD = sorted((HERE / "bad_config").glob("*.toml"))
-COMMANDS = ("run", "once", "check-config", "history", "doctor", "iam-policy")
+COMMANDS = ("run", "once", "check-config", "history", "replay", "record", "doctor", "iam-policy")
 ESCAPE = "\x1b"
 
 Captured = pytest.CaptureFixture[str]
@@ -78,7 +81,7 @@ def test_the_version(capsys: Captured) -> None:
         *[
             pytest.param([command, "--config", "nowhere.toml"], "nowhere.toml", id=f"{command} with a mistyped file")
             for command in COMMANDS
-            if command != "check-config"
+            if command not in {"check-config", "replay", "record"}  # those want more, before or besides
         ],
     ],
 )
@@ -146,6 +149,48 @@ def test_what_is_hardly_meant_is_warned_of(capsys: Captured, tmp_path: Path) -> 
     assert err == (
         'watcher: warning: tables.1: "orders" is never used, tables.0 ("*") comes first and matches the same\n'
     )
+
+
+SCHEDULES = """
+[[tables]]
+match = "orders"
+read = { min = 5, max = 4000 }
+write = { min = 5, max = 4000 }
+indexes.by-customer = { write = { min = 5, max = 4000 } }
+schedules = [
+    { name = "evening", cron = "45 17 * * 1-5", timezone = "Europe/Berlin", duration_minutes = 180, write = 800 },
+    { name = "launch", from = 2999-11-27T08:00:00Z, until = 2999-11-28T02:00:00Z, read = 3000, write = 2000,\
+ indexes.by-customer = { write = 1500 } },
+    { name = "past", from = 2001-11-27T08:00:00Z, until = 2001-11-28T02:00:00Z, write = 2000 },
+]
+"""  # TOML wants an inline table on one line, hence the backslash
+
+
+def test_schedules_are_listed_with_the_window_that_comes_next(capsys: Captured, tmp_path: Path) -> None:
+    assert status(["check-config", str(config(tmp_path, SCHEDULES))]) == 0
+
+    summary, evening, *rest = capsys.readouterr().out.splitlines()
+    assert "fine" in summary
+    assert re.fullmatch(r"  orders: evening (begins|began) \S+Z and ends \S+Z, at least 800 writes", evening)
+    window = "begins 2999-11-27T08:00:00Z and ends 2999-11-28T02:00:00Z"
+    floors = "at least 3,000 reads, 2,000 writes, 1,500 writes of index by-customer"
+    assert rest == [f"  orders: launch {window}, {floors}", "  orders: past is over, at least 2,000 writes"]
+
+
+@pytest.mark.parametrize(
+    ("now", "window"),
+    [
+        pytest.param("2026-11-23T16:44:59Z", "begins 2026-11-23T16:45:00Z and ends 2026-11-23T19:45:00Z", id="to come"),
+        pytest.param("2026-11-23T16:45:00Z", "began 2026-11-23T16:45:00Z and ends 2026-11-23T19:45:00Z", id="open"),
+        pytest.param("2026-11-23T19:45:00Z", "begins 2026-11-24T16:45:00Z and ends 2026-11-24T19:45:00Z", id="over"),
+    ],
+)
+def test_a_schedule_is_told_as_it_is_now(tmp_path: Path, now: str, window: str) -> None:
+    loaded = load(config(tmp_path, SCHEDULES), {})
+
+    first, *_ = coming_events(loaded, instant(now))
+
+    assert first == f"  orders: evening {window}, at least 800 writes"
 
 
 def test_the_file_in_the_directory_is_the_default(capsys: Captured, tmp_path: Path) -> None:

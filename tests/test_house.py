@@ -349,9 +349,11 @@ MAY_IMPORT = {
     "web": MIDDLE | {"cycle"},
     "audit": MIDDLE | {"cycle"},
     "replay": MIDDLE | {"cycle"} | ADAPTERS,
+    "record": MIDDLE | {"cycle", "replay", "web", "audit"},
     "sandbox": MIDDLE | {"cycle", "replay", "web", "audit"} | ADAPTERS,
-    "daemon": MIDDLE | {"cycle", "replay", "web", "audit", "sandbox"} | ADAPTERS,
-    "cli": MIDDLE | {"cycle", "replay", "web", "audit", "sandbox", "daemon"} | ADAPTERS,
+    "nightly": MIDDLE | {"cycle", "replay", "web", "audit", "sandbox", "record"},
+    "daemon": MIDDLE | {"cycle", "replay", "web", "audit", "sandbox", "record", "nightly"} | ADAPTERS,
+    "cli": MIDDLE | {"cycle", "replay", "web", "audit", "sandbox", "record", "nightly", "daemon"} | ADAPTERS,
 }
 
 

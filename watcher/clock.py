@@ -92,6 +92,11 @@ def process_seconds() -> float:
     return time.monotonic()
 
 
+def cpu_seconds() -> float:
+    """CPU time that this process has used, all its threads together."""
+    return time.process_time()
+
+
 def iso(instant: float) -> str:
     """``2026-11-22T03:04:05Z``: ISO 8601, UTC, whole seconds. The one way times are written everywhere."""
     return datetime.fromtimestamp(int(instant), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -25,12 +25,12 @@ STORY = [
     pytest.param(
         r"orders .*INCIDENT OPENED.*Writes of orders are throttled.*demand", id="orders: too little capacity is named"
     ),
-    pytest.param(r"orders .*Done: writes from 100 to \d{3} units/s", id="orders: capacity is raised in one step"),
+    pytest.param(r"orders .*Done: writes from \d+ to \d{3,4} units/s", id="orders: capacity is raised in one step"),
     pytest.param(r"orders .*INCIDENT RESOLVED", id="orders: resolved"),
     pytest.param(r"sessions .*INCIDENT OPENED.*one key range", id="sessions: the hot key range is named"),
     pytest.param(r"sessions .*Writes: .*which capacity cannot lift", id="sessions: deliberately not raised"),
     pytest.param(
-        r"catalog .*Done: .*writes of index by-category from 50 to \d+", id="catalog: the starving index is raised"
+        r"catalog .*Done: .*writes of index by-category from \d+ to \d{3}", id="catalog: the starving index is raised"
     ),
     pytest.param(r"events .*INCIDENT OPENED.*on-demand", id="events: the owner's own cap is named"),
     pytest.param(r"payments .*Application Auto Scaling holds it", id="payments: the other scaler is respected"),

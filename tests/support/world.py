@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.core.builders import PLAIN
 from tests.support.wire import RecordingTelemetry, Wire
 from watcher.clock import SimulatedClock
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Action, Billing, Decision, Dimension, Kind, TableKey
@@ -26,7 +27,10 @@ WARM = 3900  # seconds of traffic before START, more than must be known of a dim
 REGION = "us-east-1"
 RANGE = Bounds(5, 4000)
 BOUNDS = {Kind.READ: RANGE, Kind.WRITE: RANGE}
-POLICY = TablePolicy(mode=Mode.ACT, bounds=BOUNDS, index_bounds=(("*", BOUNDS),))
+# By plain numbers, so that the stories do not change with the product's own: 1.4 times demand, twice what throttles.
+POLICY = TablePolicy(
+    mode=Mode.ACT, bounds=BOUNDS, index_bounds=(("*", BOUNDS),), tuning=replace(PLAIN, max_raise_factor=100.0)
+)
 # The table's own writes are kept at 1,000 and more, whatever they use.
 ROOMY = replace(POLICY, bounds={Kind.READ: RANGE, Kind.WRITE: Bounds(1000, 4000)})
 SETTINGS = CycleSettings(workers=1)  # one worker: calls come in the same order every time
