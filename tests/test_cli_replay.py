@@ -179,17 +179,24 @@ def test_a_ratio_to_nothing_is_none(capsys: Captured) -> None:
     assert {row.split()[3] for row in rows} == {"-"}, "nothing throttles at half a unit a second"
 
 
-def test_drawing_gets_the_path_and_the_results(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[tuple[Path, list[str]]] = []
+def test_drawing_gets_the_path_and_the_results(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, scenarios: list[tuple[Scenario, str]]
+) -> None:
+    calls: list[tuple[Path, list[str] | int]] = []
+
+    def check_path(path: Path) -> None:
+        calls.append((path, len(scenarios)))
 
     def draw(path: Path, results: Sequence[Result]) -> None:
-        drawn.append((path, [result.figures.policy for result in results]))
+        calls.append((path, [result.figures.policy for result in results]))
 
     module = ModuleType("watcher.replay.plot")
+    monkeypatch.setattr(module, "check_path", check_path, raising=False)
     monkeypatch.setattr(module, "draw", draw, raising=False)
     monkeypatch.setitem(sys.modules, "watcher.replay.plot", module)
-    assert status(["replay", "--trace", "t.csv", "--policy", "static:9", "--plot", "out.png"]) == 0
-    assert drawn == [(Path("out.png"), ["static:9"])]
+    assert status(["replay", "--trace", "t.csv", "--policy", "static:1", "--plot", "out.png"]) == 0
+    assert calls == [(Path("out.png"), 0), (Path("out.png"), ["static:1"])], "checked before anything is replayed"
+    assert len(scenarios) == 1
     capsys.readouterr()
 
 

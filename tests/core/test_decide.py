@@ -228,9 +228,38 @@ def test_what_throttles_although_its_minutes_fit_is_burstier_than_they_show(outl
     assert decided(wished(outlook, view(throttled_ago=1))) == (Reason.RAISE_THROTTLED, target)
 
 
-def test_a_fifth_more_is_not_tried_before_the_last_raise_is_seen_at_work() -> None:
-    seen, raised = view(throttled_ago=1), replace(CALM, raised_at=NOON - 45)
-    assert decided(wished(seeing(66, starved=5), seen, raised)) == (Reason.HOLD_SETTLING, 100)
+@pytest.mark.parametrize(
+    ("state", "reason", "target"),
+    [
+        pytest.param(
+            DimensionState(raised_at=NOON - 165.0),
+            Reason.RAISE_THROTTLED,
+            120,
+            id="the raise was at work when the minute began, 45 s after it",
+        ),
+        pytest.param(
+            DimensionState(raised_at=NOON - 164.0),
+            Reason.HOLD_SETTLING,
+            100,
+            id="it was not surely so a second earlier",
+        ),
+        pytest.param(
+            DimensionState(raised_at=NOON - 91.0), Reason.HOLD_SETTLING, 100, id="it was only as the minute ended"
+        ),
+        pytest.param(DimensionState(raised_at=NOON - 60.0), Reason.HOLD_SETTLING, 100, id="it was not at all"),
+        pytest.param(
+            DimensionState(raised_at=NOON - 9000.0, lowered_at=NOON - 164.0),
+            Reason.HOLD_SETTLING,
+            100,
+            id="a decrease is judged by a whole minute too",
+        ),
+    ],
+)
+def test_a_fifth_more_is_tried_when_a_whole_minute_throttled_at_what_there_is_now(
+    state: DimensionState, reason: Reason, target: int
+) -> None:
+    tuning = replace(TUNING, actuation=45.0)
+    assert decided(wished(seeing(66, starved=5), view(throttled_ago=1), state, tuning=tuning)) == (reason, target)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +326,11 @@ RISE = (Surge(200.0, 200.0),)
 def test_a_rise_under_way(outlook: Outlook, reason: Reason, target: int) -> None:
     wanted = wished(outlook, tuning=replace(TUNING, ride_saving=0.5))  # decreases are another table's matter
     assert decided(wanted) == (reason, target)
+
+
+def test_a_bucket_that_is_not_relied_on_carries_no_rise() -> None:
+    found = wished(seeing(90, planned=100, surges=RISE, bucket=15_000), tuning=replace(TUNING, bucket=False))
+    assert decided(found) == (Reason.RAISE_DEMAND, 200)
 
 
 # --- after an own change ----------------------------------------------------------------------------------------------

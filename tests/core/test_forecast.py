@@ -174,6 +174,15 @@ def test_no_more_is_planned_than_the_day_allows(
     assert seen.planned == pytest.approx(1.1 * planned, rel=0.005)
 
 
+def test_the_last_hour_is_part_of_what_the_day_allows() -> None:
+    # The long level is (57 x 140 + 3 x 70) / 60 = 136.5: three quiet minutes make no quiet table.
+    wild = array("f", [0.0] * (BINS - 1) + [1000.0]).tobytes() * 6
+    state = knowing(minutes=1440, margins=wild, peaks=peaks(140.0), losses=(9.0, 9.0, 1.0))
+    seen = outlook(*[140.0] * 57, *[70.0] * 3, tuning=TUNING, state=state)
+    assert seen.ceiling == pytest.approx(1.05 * 136.5)
+    assert seen.planned == pytest.approx(1.1 * 1.05 * 136.5)
+
+
 # --- seasons ----------------------------------------------------------------------------------------------------------
 
 

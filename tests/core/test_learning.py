@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.builders import HOUR, MIDNIGHT
-from watcher.core.learned import DEPTHS, Learned, peak_of
-from watcher.core.learning import HEAVY, JUDGED, learn, sudden_rise
+from watcher.core.learned import DEPTHS, NO_MARGINS, Learned, peak_of
+from watcher.core.learning import HEAVY, JUDGED, TRACE, learn, sudden_rise
 from watcher.core.margins import BINS, EDGES, bin_of, prior, quantile
 from watcher.core.policy import Tuning
 from watcher.core.track import KEPT
@@ -125,6 +125,14 @@ def test_weights_are_brought_down_before_they_are_too_large_and_nothing_else_cha
         counts = known.errors(depth, elevated=False)
         assert sum(counts) == pytest.approx(sum(prior()) + 1.0, rel=0.01)
         assert quantile(counts, 0.99, 9.0) == pytest.approx(quantile(prior(), 0.99, 9.0), rel=0.02)
+
+
+def test_what_is_not_seen_for_years_keeps_a_trace_of_the_prior() -> None:
+    # Without one, a histogram whose errors have all faded would say nothing of the first burst in years.
+    gone = replace(Learned(), weight=HEAVY, margins=bytes(len(NO_MARGINS)))
+    known = taught([100.0] * (JUDGED + 1), gone)
+    assert list(known.errors(0, elevated=True)) == pytest.approx([TRACE * count for count in prior()])
+    assert quantile(known.errors(0, elevated=True), 0.99, 9.0) == pytest.approx(quantile(prior(), 0.99, 9.0))
 
 
 def test_the_depth_that_suits_the_traffic_costs_least() -> None:

@@ -255,9 +255,9 @@ def test_requests_of_several_units_make_fewer_throttle_events() -> None:
 
 
 def test_the_watcher_answers_a_surge_with_its_own_cycle() -> None:
-    result = run(scenario(trace(*[100.0] * 60, *[400.0] * 60)), "watcher")
+    result = run(scenario(trace(*[100.0] * 60, *[1000.0] * 60)), "watcher")
     assert result.figures.throttled_units > 0.0
-    assert result.steps[-1][1] >= 400
+    assert result.steps[-1][1] >= 1000
     assert not any(units for minute, units in result.throttled.items() if minute >= NOON + 70 * 60)
 
 

@@ -8,7 +8,7 @@ numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import ceil
+from math import ceil, inf
 
 from watcher.core.diagnose import View
 from watcher.core.forecast import Outlook, Surge, covered
@@ -175,28 +175,30 @@ def _blind(matter: Matter) -> Wish:
     return matter.hold(reason, f"{why}: nothing is changed on a guess")
 
 
-def _shows_last_change(matter: Matter, outlook: Outlook) -> bool:
-    """Whether the newest minute ended after the last change took effect, so that its throttling is news."""
-    changed = max((at for at in (matter.state.raised_at, matter.state.lowered_at) if at is not None), default=None)
-    return changed is None or outlook.newest + MINUTE > changed + matter.tuning.effect
+def _since_change(matter: Matter, outlook: Outlook) -> float:
+    """Seconds from the last change to the beginning of the newest minute; infinite where nothing was changed."""
+    changed = max((at for at in (matter.state.raised_at, matter.state.lowered_at) if at is not None), default=-inf)
+    return outlook.newest - changed
 
 
 def _raise(matter: Matter, outlook: Outlook, story: str) -> Wish | None:
     """A raise, a hold because an earlier one is not yet visible, or None when no raise is called for."""
     tuning, current = matter.tuning, matter.current
     starved = outlook.starved > 0.0 and matter.view.cause not in HOLDS
-    waiting = starved and not _shows_last_change(matter, outlook)
-    starved = starved and not waiting
-    target = max(_throttled_target(tuning, outlook) if starved else 0.0, _demand_target(tuning, outlook, current))
-    if starved:
-        target = max(target, (1.0 + BURSTY_ROOM) * current if target <= current else target)
-    elif target < current * (1.0 + tuning.raise_step):
+    since = _since_change(matter, outlook)
+    # Throttling is news in a minute that ended after the last change took effect, and says that what there is now is
+    # too little only in one that also began after it.
+    news = starved and since + MINUTE > tuning.effect
+    target = max(_throttled_target(tuning, outlook) if news else 0.0, _demand_target(tuning, outlook, current))
+    if news and target <= current and since >= tuning.actuation:
+        target = (1.0 + BURSTY_ROOM) * current
+    if target <= current if news else target < current * (1.0 + tuning.raise_step):
         sentence = f"{story}; waiting to see the last change at work"
-        return matter.hold(Reason.HOLD_SETTLING, sentence, _facts(matter, outlook)) if waiting else None
+        return matter.hold(Reason.HOLD_SETTLING, sentence, _facts(matter, outlook)) if starved else None
     wanted = whole(target)
     if wanted <= current:
         return None
-    reason = Reason.RAISE_THROTTLED if starved else Reason.RAISE_DEMAND
+    reason = Reason.RAISE_THROTTLED if news else Reason.RAISE_DEMAND
     goal = max((surge.goal for surge in _pressing(tuning, outlook, current)), default=0.0)
     why = f", probably on its way to {rate(goal)}" if goal > outlook.demand else ""
     sentence = f"{story}{why}: raise {units(current)} to {units(wanted)}"

@@ -107,12 +107,12 @@ OBJECTIVES: Mapping[Objective, Tuning] = {
     Objective.SAFE: Tuning(
         margin_calm=0.998,
         margin_most=1.2,
-        headroom=0.42,
+        headroom=0.34,
         ceiling=0.65,
         jump_boost=4.0,
         horizon=420.0,
-        reserve_calm=110.0,
-        reserve_elevated=110.0,
+        reserve_calm=85.0,
+        reserve_elevated=85.0,
         dip=0.0,
     ),
 }
