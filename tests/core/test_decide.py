@@ -220,12 +220,22 @@ def test_throttled(outlook: Outlook, reason: Reason, target: int) -> None:
     ("outlook", "target"),
     [
         pytest.param(seeing(66, starved=5), 120, id="1.5 x 66 = 99 are there already: a fifth more is tried"),
-        pytest.param(seeing(10, starved=5), 120, id="and however little its minutes show"),
         pytest.param(seeing(90, starved=5, ceiling=80, planned=97), 120, id="and where the day makes no more likely"),
     ],
 )
 def test_what_throttles_although_its_minutes_fit_is_burstier_than_they_show(outlook: Outlook, target: int) -> None:
     assert decided(wished(outlook, view(throttled_ago=1))) == (Reason.RAISE_THROTTLED, target)
+
+
+@pytest.mark.parametrize(
+    ("demand", "reason", "target"),
+    [
+        pytest.param(25.1, Reason.RAISE_THROTTLED, 120, id="not quite four times the demand: a fifth more is tried"),
+        pytest.param(25.0, Reason.HOLD_UNCLASSIFIED, 100, id="four times the demand: capacity is not what it lacks"),
+    ],
+)
+def test_throttling_far_above_demand_buys_no_capacity_without_end(demand: float, reason: Reason, target: int) -> None:
+    assert decided(wished(seeing(demand, starved=5, planned=demand), view(throttled_ago=1))) == (reason, target)
 
 
 @pytest.mark.parametrize(

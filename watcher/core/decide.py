@@ -24,6 +24,8 @@ from watcher.core.words import count, duration, percent, rate, units
 LEAST_ROOM = 1.05
 # And when it throttles although what was seen would fit, its seconds are burstier than its minutes: this much is tried.
 BURSTY_ROOM = 0.2
+# But a table whose capacity is this many times its demand is throttled by something that capacity does not cure.
+BURSTIEST = 4.0
 # Of the quiet window's minutes, this part must be known before a decrease is thought of.
 QUIET_COVERAGE = 0.9
 # What a person would call rising or falling, a minute.
@@ -191,6 +193,9 @@ def _raise(matter: Matter, outlook: Outlook, story: str) -> Wish | None:
     news = starved and since + MINUTE > tuning.effect
     target = max(_throttled_target(tuning, outlook) if news else 0.0, _demand_target(tuning, outlook, current))
     if news and target <= current and since >= tuning.actuation:
+        if current >= BURSTIEST * outlook.peak:
+            sentence = f"{story}, on {units(current)}: throttled although that is far above demand; look at the keys"
+            return matter.hold(Reason.HOLD_UNCLASSIFIED, sentence, _facts(matter, outlook))
         target = (1.0 + BURSTY_ROOM) * current
     if target <= current if news else target < current * (1.0 + tuning.raise_step):
         sentence = f"{story}; waiting to see the last change at work"
