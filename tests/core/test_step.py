@@ -316,12 +316,28 @@ def test_advice_is_given_once_and_again_only_when_it_changes_much() -> None:
     (action,) = first.actions
     assert action.mode is Mode.ADVISE
     state = settled(first, Outcome.ADVISED)
-    same = run(observed(consumed={TABLE_WRITE: even(94)}), rules=advise, state=state)
-    assert same.actions == ()  # 94 x 1.4 = 131.6 is within 5 % of 126
+    same = run(observed(consumed={TABLE_WRITE: even(108)}), rules=advise, state=state)
+    assert same.actions == ()  # 108 x 1.4 = 151.2, so 152, is within a fifth of 126
     assert decided(same).outcome is Outcome.ADVISED
     assert TABLE_WRITE not in {decision.dimension for decision in same.explanation.new_decisions}
-    more = run(observed(consumed={TABLE_WRITE: even(98)}), rules=advise, state=state)
-    assert len(more.actions) == 1  # 98 x 1.4 = 137.2 is not
+    more = run(observed(consumed={TABLE_WRITE: even(109)}), rules=advise, state=state)
+    assert len(more.actions) == 1  # 109 x 1.4 = 152.6, so 153, is not
+
+
+@pytest.mark.parametrize(
+    ("advised", "demand", "told"),
+    [
+        pytest.param(600, 200, True, id="280 is less than half of the 600 advised: told anew"),
+        pytest.param(560, 200, False, id="280 is half of the 560 advised: the same advice for all that matters"),
+        pytest.param(40, 200, True, id="it was to be lowered, and is to be raised now"),
+    ],
+)
+def test_less_is_news_only_when_it_is_much_less(advised: int, demand: int, *, told: bool) -> None:
+    advise = policy(Mode.ADVISE)
+    state = settled(run(BUSY, rules=advise), Outcome.ADVISED)
+    known = {**state.dimensions, TABLE_WRITE: replace(state.dimensions[TABLE_WRITE], advised=advised)}
+    result = run(observed(consumed={TABLE_WRITE: even(demand)}), rules=advise, state=replace(state, dimensions=known))
+    assert bool(result.actions) is told
 
 
 def test_advice_is_forgotten_when_it_is_no_longer_needed() -> None:

@@ -54,8 +54,10 @@ QUIET = frozenset(
         Reason.HOLD_OBSERVE_ONLY,
     }
 )
-# An advice within this fraction of the last one is the same advice.
-SAME_ADVICE = 0.05
+# Parts of the last advice between which another one is the same: nobody wants a new number each minute. More than was
+# advised is news soon, less only when it is much less.
+SAME_RAISE = (0.5, 1.2)
+SAME_LOWER = (0.8, 2.0)
 
 
 def step(now: float, policy: TablePolicy, state: TableState, observation: TableObservation) -> StepResult:
@@ -241,7 +243,10 @@ def _actions(
 
 def _is_same_advice(state: TableState, dimension: Dimension, wanted: Wish) -> bool:
     advised = state.dimensions[dimension].advised
-    return advised is not None and abs(wanted.target - advised) <= max(1.0, SAME_ADVICE * advised)
+    if advised is None or wanted.is_raise != (advised > wanted.current):
+        return False
+    least, most = SAME_RAISE if wanted.is_raise else SAME_LOWER
+    return least * advised - 1.0 <= wanted.target <= most * advised + 1.0
 
 
 def _decision(now: float, policy: TablePolicy, key: TableKey, dimension: Dimension, wanted: Wish) -> Decision:
