@@ -205,27 +205,25 @@ def test_a_view_knows_the_last_raise_and_what_is_on_its_way() -> None:
 
 
 def test_the_numbers_of_a_view() -> None:
-    # 20 quiet minutes: ago(20) .. ago(1). 95/s in ago(21) is outside of them, inside the kept series.
+    # 20 quiet minutes: ago(20) .. ago(1). 95/s in ago(21) is outside of them, inside the kept series, which is 21 long.
     rates = [95.0, *even(40, 18), 60.0, 50.0]
     reads = even(70, 21)
     seen = view(
         observed(consumed={TABLE_READ: reads, TABLE_WRITE: rates}, causes={(TABLE_WRITE, Cause.PROVISIONED): {2: 600}})
     )
     assert seen.consumed == 50
-    assert seen.quiet_peak == 70  # 60 served + 600 / 60 refused
     assert seen.quiet_known == 20
-    assert seen.long_peak == 95
     assert seen.long_known == 21
     assert seen.last_throttle == ago(2)
     assert [minute.start for minute in seen.recent] == [ago(n) for n in (5, 4, 3, 2, 1)]
     assert seen.demand(1) == 50
-    assert seen.demand(3) == 70
+    assert seen.demand(3) == 70  # 60 served + 600 / 60 refused
     assert seen.events == 600
 
 
 def test_unknown_is_none_and_not_zero() -> None:
     seen = view(observed(silent=(TABLE_READ, TABLE_WRITE)))
-    assert (seen.consumed, seen.demand(3), seen.quiet_peak, seen.newest) == (None, None, None, None)
+    assert (seen.consumed, seen.demand(3), seen.newest) == (None, None, None)
 
 
 def test_missing_minutes_are_not_counted_as_known() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from watcher.core import latency
-from watcher.core.demand import Minute, minutes, throttled_events, throttled_since
+from watcher.core.demand import Minute, known_minutes, minutes, throttled_events, throttled_since
 from watcher.core.intake import Intake
 from watcher.core.model import Dimension, TableDescription
 from watcher.core.policy import TablePolicy
@@ -33,8 +33,8 @@ CURED_BY_CAPACITY = frozenset({Cause.PROVISIONED, Cause.INDEX_BACK_PRESSURE})
 class View:
     """One dimension as the decision sees it. Rates are units per second, None when unknown.
 
-    recent: visible minutes of the incident window, oldest first. quiet_peak: largest demand of the quiet window.
-    quiet_known: how many of its minutes are known. long_peak: largest consumption of the kept series.
+    recent: visible minutes of the incident window, oldest first.
+    quiet_known: how many minutes of the quiet window are known.
     throttled: events by cause in the window. share: part of the window's requests that was throttled, each weighed as
     the units it costs.
     last_throttle: start of the newest minute with a throttled event. long_known: minutes of the kept series that are
@@ -48,9 +48,7 @@ class View:
     complete: bool
     newest: int | None
     recent: tuple[Minute, ...]
-    quiet_peak: float | None
     quiet_known: int
-    long_peak: float
     long_known: int
     throttled: Mapping[Cause, float]
     share: float
@@ -135,15 +133,7 @@ def _view(
     newest = state.consumed.newest()
     end = newest + MINUTE if newest is not None else now
     quiet_from = end - tuning.quiet_minutes * MINUTE
-    quiet = list(state.consumed.between(quiet_from, end))
-    window_from = end - policy.incidents.window
-    if throttled_since(state, quiet_from):
-        seen = minutes(now, tuning, dimension, states, provisioned, min(quiet_from, window_from))
-        recent = tuple(minute for minute in seen if minute.start >= window_from)
-        wanted = [minute.wanted for minute in seen if minute.start >= quiet_from]
-    else:  # what was served was wanted
-        recent = tuple(minutes(now, tuning, dimension, states, provisioned, window_from))
-        wanted = [served for start, served in quiet if start < now]
+    recent = tuple(minutes(now, tuning, dimension, states, provisioned, end - policy.incidents.window))
     throttled = _by_cause(recent)
     return View(
         dimension=dimension,
@@ -152,12 +142,10 @@ def _view(
         complete=intake.complete,
         newest=newest,
         recent=recent,
-        quiet_peak=max(wanted) / MINUTE if wanted else None,
-        long_peak=max(state.consumed.points.values(), default=0.0) / MINUTE,
         long_known=len(state.consumed.points),
         raised_at=state.raised_at,
         expected=state.expected,
-        quiet_known=len(quiet),
+        quiet_known=known_minutes(state.consumed, quiet_from, end),
         throttled=throttled,
         share=_share(recent),
         last_throttle=_last_throttle(state, now - tuning.throttle_hold - MINUTE),
