@@ -30,7 +30,7 @@ from watcher.store.sqlite import SqliteStore
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "config.toml"
 BAD = sorted((HERE / "bad_config").glob("*.toml"))
-COMMANDS = ("run", "once", "check-config", "history", "replay", "record", "doctor", "iam-policy")
+COMMANDS = ("run", "once", "check-config", "history", "replay", "record", "hot-keys", "doctor", "iam-policy")
 ESCAPE = "\x1b"
 
 Captured = pytest.CaptureFixture[str]
@@ -81,7 +81,7 @@ def test_the_version(capsys: Captured) -> None:
         *[
             pytest.param([command, "--config", "nowhere.toml"], "nowhere.toml", id=f"{command} with a mistyped file")
             for command in COMMANDS
-            if command not in {"check-config", "replay", "record"}  # those want more, before or besides
+            if command not in {"check-config", "replay", "record", "hot-keys"}  # those want more, before or besides
         ],
     ],
 )
@@ -234,6 +234,36 @@ def test_only_the_tables_that_act_may_be_changed(capsys: Captured, tmp_path: Pat
         "arn:aws:dynamodb:us-east-1:*:table/orders",
         "arn:aws:dynamodb:us-east-1:*:table/users",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "switches"),
+    [
+        pytest.param('[[tables]]\nmatch = "orders"\n', True, id="sampling is on unless said otherwise"),
+        pytest.param('[hot_keys]\nsampling = "off"\n[[tables]]\nmatch = "orders"\n', False, id="off"),
+        pytest.param(
+            '[hot_keys]\nsampling = "off"\n[[tables]]\nmatch = "orders"\nhot_keys = { sampling = "on-incident" }\n',
+            True,
+            id="off, but for one table",
+        ),
+        pytest.param(
+            '[[tables]]\nmatch = "orders"\nmode = "act"\nread = { min = 1, max = 9 }\nwrite = { min = 1, max = 9 }\n'
+            'hot_keys = { sampling = "off" }\n[[tables]]\nmatch = "users"\n',
+            False,
+            id="off where the watcher acts",
+        ),
+    ],
+)
+def test_contributor_insights_may_be_switched_where_sampling_is_on(
+    capsys: Captured,
+    tmp_path: Path,
+    text: str,
+    switches: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    path = config(tmp_path, text)
+    for mode, allowed in (("act", switches), ("advise", False)):
+        assert status(["iam-policy", "--config", str(path), "--mode", mode]) == 0
+        assert ("dynamodb:UpdateContributorInsights" in actions(capsys.readouterr().out)) is allowed
 
 
 # history ------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from tests.telemetry import examples
 from watcher.cli_output import once_record, print_history, print_verdicts
 from watcher.core.reasons import Reason
 from watcher.ports import TableReport
+from watcher.web.state import finding_record
 
 ADVICE = "on demand would cost $3.20 a day instead of $5.10: this traffic is too bursty for provisioned capacity"
 
@@ -50,3 +51,30 @@ def test_once_as_json_says_since_when() -> None:
     tables = once_record(examples.cycle(advised(), examples.table_report("carts")))["tables"]
     assert isinstance(tables, list)
     assert [table["on_demand_since"] for table in tables] == ["2026-11-22T03:04:05Z", None]
+
+
+def test_once_tells_the_verdicts_beside_the_cause_and_below() -> None:
+    console, text = printed()
+    print_verdicts(console, examples.cycle(examples.hot_table()))
+    lines = [" ".join(line.split()) for line in text.getvalue().splitlines()]
+    assert [line for line in lines if " 96/s " in line] == [
+        "writes 100 96/s key-range (one-key) hold-steady: Steady at 60 % of capacity."
+    ]
+    assert [line for line in lines if " 42/s " in line] == [
+        "writes of index by-customer 100 42/s key-range (index-key) hold-steady: Steady at 60 % of capacity."
+    ]
+    assert lines[-3:-1] == [
+        "orders: one-key: One key asks for 140 % of what a partition serves.",
+        "index by-customer of orders: index-key: One key asks for 140 % of what a partition serves.",
+    ]
+    assert next(line for line in lines if " 60/s " in line).split()[4] == "well", "no verdict beside what is well"
+
+
+def test_once_as_json_holds_the_verdicts_in_the_shape_of_hot_keys() -> None:
+    report = examples.cycle(examples.hot_table(), examples.unseen("gone"))
+    tables = once_record(report)["tables"]
+    assert isinstance(tables, list)
+    assert report.tables[0].explanation is not None
+    found = report.tables[0].explanation.hot_keys
+    assert tables[0]["hot_keys"] == [finding_record(found[index], "us-east-1") for index in ("", "by-customer")]
+    assert tables[1]["hot_keys"] == []

@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from watcher.config import Config, load, masked
+from watcher.core.insights import KeyForm, Sampling
 from watcher.core.model import Dimension, Kind
 from watcher.core.policy import OBJECTIVES, POINTS, AutoScaling, Bounds, IncidentRules, Objective, TablePolicy
 from watcher.core.reasons import Mode, Severity
@@ -185,6 +186,7 @@ def test_every_default_is_pinned() -> None:
                 "indexes": {},
                 "auto_scaling": "respect",
                 "schedules": [],
+                "hot_keys": {"sampling": None, "key_values": None},
                 "max_raise_factor": None,
                 "max_changes_per_hour": None,
                 "foreign_change_hold_minutes": None,
@@ -195,7 +197,14 @@ def test_every_default_is_pinned() -> None:
             }
         ],
         "control": {"nightly": True, "nightly_hour": 3, "nightly_days": 7, "nightly_minutes": 20.0},
-        "hot_keys": {"sampling": "off", "key_values": "hash"},
+        "hot_keys": {
+            "sampling": "throttled",
+            "key_values": "hash",
+            "hash_secret": None,
+            "full_minutes": 15,
+            "max_usd_per_day": 5.0,
+            "rules_quota": 100,
+        },
         "alerts": [],
         "state": {"backend": "sqlite", "path": "watcher.db", "table": "watcher-state", "history_days": 30},
         "server": {"host": "127.0.0.1", "port": 9464},
@@ -261,12 +270,12 @@ def test_the_example_acts_within_bounds_on(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["events", "anything-else"])
 def test_the_example_only_advises_on(name: str) -> None:
-    assert load(EXAMPLE, {}).policy_for(name) == TablePolicy(mode=Mode.ADVISE)
+    assert load(EXAMPLE, {}).policy_for(name) == TablePolicy(mode=Mode.ADVISE, sampling=Sampling.THROTTLED)
 
 
 def test_what_the_example_shows_as_defaults_are_the_defaults(tmp_path: Path) -> None:
     shown = re.sub(
-        r"(?m)^# ((?!role_arn|external_id|endpoint_url|max_throttled_fraction)\w+ = )",
+        r"(?m)^# ((?!role_arn|external_id|endpoint_url|max_throttled_fraction|hash_secret)\w+ = )",
         r"\1",
         EXAMPLE.read_text(encoding="utf-8"),
     )
@@ -312,6 +321,7 @@ open_events = 5
 open_minutes = 3
 resolve_minutes = 4
 slow_factor = 6
+hot_keys = { sampling = "on-incident", key_values = "plain" }
 
 [[tables]]
 match = "orders-*"
@@ -334,7 +344,24 @@ def test_every_setting_of_a_rule_reaches_its_policy(tmp_path: Path) -> None:
         auto_scaling=AutoScaling.FLOOR,
         tuning=replace(OBJECTIVES[Objective.SAFE], max_raise_factor=3, max_changes_per_hour=7, foreign_hold=120.0),
         incidents=IncidentRules(open_events=5, open_minutes=3, resolve_after=240.0, slow_factor=6),
+        sampling=Sampling.ON_INCIDENT,
     )
+
+
+@pytest.mark.parametrize(
+    ("table", "sampling", "form"),
+    [
+        pytest.param("orders", Sampling.ON_INCIDENT, KeyForm.PLAIN, id="what a table's own entry says"),
+        pytest.param("orders-1", Sampling.OFF, KeyForm.REDACT, id="what all tables do where it says nothing"),
+        pytest.param("unwatched", None, KeyForm.REDACT, id="a table that is not watched has the common form of keys"),
+    ],
+)
+def test_hot_keys_of_a_table(tmp_path: Path, table: str, sampling: Sampling | None, form: KeyForm) -> None:
+    config = load(written(tmp_path, RULES + '[hot_keys]\nsampling = "off"\nkey_values = "redact"\n'), {})
+    policy = config.policy_for(table)
+
+    assert (policy.sampling if policy else None) is sampling
+    assert config.key_form_for(table) is form
 
 
 @pytest.mark.parametrize("objective", list(Objective))
@@ -433,11 +460,19 @@ def matching(*patterns: str) -> str:
         ),
         pytest.param(
             matching("a") + '[hot_keys]\nsampling = "on-incident"\n',
-            [('hot_keys.sampling: "on-incident" has no effect yet: this version reads Contributor Insights where it is '
-             "already enabled and switches nothing on")],
-            id="sampling that this version does not switch on",
+            [('hot_keys.sampling: "on-incident" switches Contributor Insights on tables in act mode only, and no '
+             "[[tables]] entry has that; the watcher says what it would switch")],
+            id="sampling asked for where nothing may act",
         ),
         pytest.param(matching("a") + '[hot_keys]\nsampling = "off"\n', [], id="no sampling asked for"),
+        pytest.param(matching("a"), [], id="sampling left at its default, where nothing may act"),
+        pytest.param(
+            matching("a")
+            + 'mode = "act"\nread = { min = 1, max = 2 }\nwrite = { min = 1, max = 2 }\n'
+            + '[hot_keys]\nsampling = "throttled"\n',
+            [],
+            id="sampling asked for where something may act",
+        ),
     ],
 )  # fmt: skip
 def test_warnings_that_need_no_table_names(tmp_path: Path, text: str, warnings: list[str]) -> None:

@@ -13,7 +13,7 @@ from tests.support.world import POLICY, RANGE, REGION, World, check_order, in_mo
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Action, Dimension, Kind
 from watcher.core.policy import Objective, TablePolicy
 from watcher.core.reasons import Mode, Outcome, Reason
-from watcher.replay.plant import DemandSource, IndexSpec, MinuteDemand, TableSpec
+from watcher.replay.plant import DemandSource, IndexSpec, KeyShare, MinuteDemand, TableSpec
 
 PASSES = 60
 NAMES = ("a", "b")
@@ -28,7 +28,7 @@ def wild(seed: str) -> DemandSource:
             dimension: 60.0 * quarter.choice((0.0, 5.0, 40.0, 90.0, 400.0, 2500.0))
             for dimension in (TABLE_READ, TABLE_WRITE, Dimension("by-day", Kind.READ))
         }
-        hot = {TABLE_WRITE: (("k1", 0.8),)} if quarter.random() < 0.3 else {}
+        hot = {TABLE_WRITE: (KeyShare("k1", 0.8),)} if quarter.random() < 0.3 else {}
         return MinuteDemand(units, hot)
 
     return demand

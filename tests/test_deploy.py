@@ -340,8 +340,15 @@ def test_acting_adds_the_change_of_the_named_tables_only() -> None:
     added = [
         statement for statement in policies["act"]["Statement"] if statement not in policies["advise"]["Statement"]
     ]
-    assert [statement["Action"] for statement in added] == [["dynamodb:UpdateTable"]]
-    assert all(re.search(r":table/orders-\*$", arn) for statement in added for arn in statement["Resource"])
+    actions = ["dynamodb:UpdateTable", "dynamodb:UpdateContributorInsights", "iam:CreateServiceLinkedRole"]
+    assert [action for statement in added for action in statement["Action"]] == actions
+    *of_tables, role = added
+    for arn in (arn for statement in of_tables for arn in statement["Resource"]):
+        assert re.search(r":table/orders-\*(/index/\*)?$", arn)
+    # AWS makes it when Contributor Insights is switched on for the first time in an account; of its own service only.
+    service = "contributorinsights.dynamodb.amazonaws.com"
+    assert role["Condition"] == {"StringEquals": {"iam:AWSServiceName": service}}
+    assert all(arn.endswith(f":role/aws-service-role/{service}/*") for arn in role["Resource"])
 
 
 def test_the_trust_is_of_the_service_account_the_pod_has(pod: Any) -> None:  # noqa: ANN401 - YAML

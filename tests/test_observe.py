@@ -25,10 +25,12 @@ from tests.support.world import (
     starving_index,
     steady,
 )
-from watcher.core.model import TABLE_READ, TABLE_WRITE, Answer, Billing, HotKeyReport, Metric, Query
+from watcher.core.insights import KeySample, Place, Sampler
+from watcher.core.model import TABLE_READ, TABLE_WRITE, Answer, Billing, Dimension, Kind, Metric, Query
 from watcher.core.state import SERIES_SECONDS
-from watcher.errors import AwsNotFound
-from watcher.observe import Glance, dimension_queries, in_parallel, latency_queries, observe
+from watcher.errors import AwsDenied, AwsNotFound
+from watcher.observe import Glance, dimension_queries, heat, in_parallel, latency_queries, observe
+from watcher.ports import Insights
 from watcher.replay.plant import TableSpec
 
 READ = f"{REGION}/metrics.read"
@@ -165,31 +167,30 @@ def test_after_a_pause_no_minute_is_left_out(pause: int, window: float) -> None:
 
 
 @dataclass
-class Insights:
+class SilentInsights:
     """Contributor Insights without permission, noting who was asked about."""
 
-    asked: list[tuple[str, str, float, float]] = field(default_factory=list)
+    asked: list[Place] = field(default_factory=list)
 
-    def report(self, table: str, index: str, start: float, end: float) -> HotKeyReport:
-        self.asked.append((table, index, start, end))
-        return HotKeyReport(sampled=False, note="no permission")
+    def describe(self, place: Place) -> Sampler:
+        self.asked.append(place)
+        raise AwsDenied("not authorized", code="AccessDenied", hint="no permission")
 
 
-def with_insights(world: World) -> Insights:
-    insights = Insights()
-    region = replace(world.aws.region(), hot_keys=insights)
+def with_insights(world: World) -> SilentInsights:
+    insights = SilentInsights()
+    region = replace(world.aws.region(), insights=cast("Insights", insights))
     world.aws.region = lambda: region  # type: ignore[method-assign]
     return insights
 
 
-def test_hot_keys_are_asked_only_of_what_a_key_range_throttles() -> None:
+def test_keys_are_asked_only_of_what_throttles() -> None:
     with World(starved(), heated(), steady()) as world:
         insights = with_insights(world)
         world.run_until(365)
         assert insights.asked == []
         world.run()
-        now = START + 425
-        assert insights.asked == [("sessions", "", now - 600, now)]
+        assert set(insights.asked) == {Place("orders"), Place("sessions")}
         assert "no permission" in str(world.sent("sessions")[0].alert)
 
 
@@ -201,11 +202,27 @@ def test_hot_keys_are_asked_only_of_what_a_key_range_throttles() -> None:
         pytest.param(-480, 1, id="its last minute is within the window: asked"),
     ],
 )
-def test_at_first_sight_three_hours_are_read_but_hot_keys_only_of_the_window(until: int, asks: int) -> None:
+def test_at_first_sight_three_hours_are_read_but_keys_only_of_the_window(until: int, asks: int) -> None:
     with World(heated(since=-1500, until=until)) as world:
         insights = with_insights(world)
         world.run()
         assert len(insights.asked) == asks
+
+
+def test_heat_is_what_throttled_by_place_whatever_the_kind() -> None:
+    def said(index: str, kind: Kind, points: dict[int, float]) -> tuple[Query, Answer]:
+        return Query("orders", Metric.THROTTLED, Dimension(index, kind)), Answer(points)
+
+    answers = dict(
+        [
+            said("", Kind.READ, {540: 5.0, 600: 2.0, 660: 1.0}),
+            said("", Kind.WRITE, {600: 4.0}),
+            said("by-day", Kind.WRITE, {600: 0.0}),
+            (Query("orders", Metric.CONSUMED, TABLE_READ), Answer({600: 99.0})),
+        ]
+    )
+    # 2 + 1 reads and 4 writes from 600 on; the index had a point, of nothing.
+    assert heat({"orders": answers}, 600.0) == {Place("orders"): 7.0}
 
 
 # ---- the parts
@@ -214,6 +231,10 @@ def test_at_first_sight_three_hours_are_read_but_hot_keys_only_of_the_window(unt
 def glance(**changes: object) -> Glance:
     plain = Glance(now=START + 5, window=600.0, sweep=False, latency=True, workers=4)
     return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def no_keys(_heat: Mapping[Place, float]) -> Mapping[str, Mapping[str, KeySample]]:
+    return {}
 
 
 def test_queries_come_in_a_stable_order() -> None:
@@ -246,7 +267,7 @@ def test_each_table_gets_its_own_fate() -> None:
     with World(steady("good"), steady("bad")) as world:
         world.wire.faults[f"{REGION}/tables.describe"] = lambda name: down("timeout") if name == "bad" else None
         ports = world.wire.region(world.aws.region())
-        sighting = observe(ports, ["bad", "gone", "good"], {}, {}, glance())
+        sighting = observe(ports, ["bad", "gone", "good"], {}, {}, glance(), no_keys)
         assert set(sighting.observations) == {"good"}
         assert sighting.missing == {"gone"}
         assert set(sighting.failures) == {"bad"}
@@ -266,7 +287,7 @@ def test_each_table_gets_its_own_fate() -> None:
 def test_when_a_region_counts_as_dark(names: list[str], error: str) -> None:
     with World() as world:
         world.wire.faults[f"{REGION}/tables.describe"] = lambda name: down("timeout") if "bad" in name else None
-        sighting = observe(world.wire.region(world.aws.region()), names, {}, {}, glance())
+        sighting = observe(world.wire.region(world.aws.region()), names, {}, {}, glance(), no_keys)
         assert (error in sighting.error) if error else sighting.error == ""
 
 
@@ -281,7 +302,7 @@ def test_a_dark_region_costs_one_round_of_timeouts(dark: set[str], asked: int) -
     names = [f"t{number}" for number in range(6)]
     with World(*(steady(name) for name in names)) as world:
         world.wire.faults[f"{REGION}/tables.describe"] = lambda name: down("timeout") if name in dark else None
-        sighting = observe(world.wire.region(world.aws.region()), names, {}, {}, glance(workers=2))
+        sighting = observe(world.wire.region(world.aws.region()), names, {}, {}, glance(workers=2), no_keys)
         assert world.wire.calls.count(f"{REGION}/tables.describe") == asked
         assert set(sighting.failures) == dark
         assert bool(sighting.error) is (len(dark) == 6)
@@ -315,5 +336,5 @@ def test_what_makes_it_ask_for_causes(throttled: Answer, asks: bool) -> None:  #
 
     with World(steady()) as world:
         ports = replace(world.aws.region(), metrics=Scripted())
-        observe(ports, ["steady"], {}, {}, glance())
+        observe(ports, ["steady"], {}, {}, glance(), no_keys)
     assert (Metric.THROTTLED_KEY_RANGE in asked) is asks

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.samples import ORDERS, OTHER_TOPIC, TOPIC, USERS, T, alert, intent
+from tests.store.samples import ORDERS, OTHER_TOPIC, TOPIC, USERS, T, alert, intent, switch_intent
 from tests.support.wire import RecordingTelemetry, Wire, always, disk_full
 from watcher.core.model import Alert, Settlement
 from watcher.core.reasons import Outcome
@@ -201,6 +201,16 @@ def test_a_message_tells_what_became_of_the_change_it_announces(settlement: Sett
     desk.record(alert())
     desk.post.deliver(T, [settlement])
     assert desk.topics.sent[0].alert.done == expected
+
+
+def test_what_is_sampled_because_of_an_incident_is_told_beside_its_change() -> None:
+    switched = Settlement(switch_intent(), Outcome.APPLIED, T + 3)
+    desk = Desk()
+    desk.record(alert())
+    desk.post.deliver(T, [answered(Outcome.APPLIED), switched])
+    assert desk.topics.sent[0].alert.done == (
+        "raised writes from 100 to 400 Outcome: applied. Sampling of all keys of index by-day: applied."
+    )
 
 
 def test_a_message_delivered_hours_later_tells_it_too() -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.store.samples import ORDERS, T
+from tests.store.samples import ORDERS, T, switch_intent
+from watcher.core.insights import Place, Sampler, SamplerMode, SamplerStatus, Survey
 from watcher.core.model import (
     TABLE_READ,
     TABLE_WRITE,
@@ -20,6 +21,7 @@ from watcher.core.model import (
     Lever,
     ScalableTarget,
     Status,
+    Switch,
     TableDescription,
     TableObservation,
     Throughput,
@@ -129,6 +131,58 @@ def test_capacity(asked: Intent, sightings: Mapping[str, Sighting], outcome: Out
     assert (settlement.outcome if settlement else None) is outcome
     if settlement is not None:
         assert (settlement.intent, settlement.time) == (asked, T + 60)
+
+
+def surveyed(sampler: Sampler | None, at: float = T + 30) -> Mapping[str, Sighting]:
+    places = {} if sampler is None else {Place(ORDERS.name, "by-day"): sampler}
+    ((region, sighting),) = seen(part(80, 100)).items()
+    return {region: replace(sighting, survey=Survey(at, places, 0))}
+
+
+FULL = Sampler(SamplerStatus.ENABLED, SamplerMode.FULL)
+
+
+@pytest.mark.parametrize(
+    ("sightings", "outcome"),
+    [
+        pytest.param(surveyed(FULL), Outcome.APPLIED, id="the wanted mode is in force"),
+        pytest.param(surveyed(replace(FULL, status=SamplerStatus.ENABLING)), None, id="being switched: wait"),
+        pytest.param(surveyed(None), Outcome.SUPERSEDED, id="still off: never happened"),
+        pytest.param(
+            surveyed(replace(FULL, mode=SamplerMode.THROTTLED)),
+            Outcome.SUPERSEDED,
+            id="another hand chose another mode",
+        ),
+        pytest.param(surveyed(FULL, at=T), None, id="the survey is no younger than the intent"),
+        pytest.param(seen(part(80, 100)), None, id="there is no survey"),
+        pytest.param(
+            surveyed(Sampler(SamplerStatus.FAILED, failure="too many rules")), Outcome.SUPERSEDED, id="it failed since"
+        ),
+        pytest.param({ORDERS.region: Sighting(missing=frozenset({ORDERS.name}))}, Outcome.GONE, id="the table is gone"),
+    ],
+)
+def test_switches(sightings: Mapping[str, Sighting], outcome: Outcome | None) -> None:
+    settlement = reconcile(T + 60, switch_intent(), sightings)
+    assert (settlement.outcome if settlement else None) is outcome
+
+
+def test_what_failed_is_not_put_back_by_itself() -> None:
+    """FAILED shows the mode off, which is what was asked for; and stays until it is switched off."""
+    asked = switch_intent()
+    switch = Switch("by-day", SamplerMode.FULL, SamplerMode.OFF)
+    back = replace(asked, action=replace(asked.action, switch=switch))
+    failed = Sampler(SamplerStatus.FAILED, failure="too many rules")
+
+    for sampler, outcome in ((failed, Outcome.SUPERSEDED), (Sampler(), Outcome.APPLIED)):
+        settlement = reconcile(T + 60, back, surveyed(sampler))
+        assert settlement is not None
+        assert settlement.outcome is outcome
+
+
+def test_a_switch_that_failed_is_told_in_the_words_of_aws() -> None:
+    settlement = reconcile(T + 60, switch_intent(), surveyed(Sampler(SamplerStatus.FAILED, failure="too many rules")))
+    assert settlement is not None
+    assert settlement.detail == "too many rules"
 
 
 FLOOR = Change(TABLE_WRITE, 5, 400)

@@ -17,12 +17,13 @@ from typing import Annotated
 
 import typer
 
-from watcher import __version__, cli_doctor, cli_record, cli_replay
+from watcher import __version__, cli_doctor, cli_hot_keys, cli_record, cli_replay
 from watcher import cli_output as output
 from watcher.aws.permissions import policy_document
 from watcher.cli_options import ConfigOption, JsonOption, load_config
 from watcher.clock import Clock, SystemClock
 from watcher.config import Config
+from watcher.core.insights import Sampling
 from watcher.core.policy import AutoScaling
 from watcher.core.reasons import Mode
 from watcher.daemon import Daemon, Settings, Watcher
@@ -198,7 +199,8 @@ def once(config: ConfigOption = None, *, as_json: JsonOption = False) -> int:
 
 @contextmanager
 def _watcher(config: Config, settings: Settings) -> Iterator[Watcher]:
-    watcher = Watcher(config, settings)
+    # A single pass would not be there to put back what it switched on for a while.
+    watcher = Watcher(config, settings, lasting=False)
     try:
         yield watcher
     finally:
@@ -264,6 +266,7 @@ def history(
 
 app.command()(cli_replay.replay)
 app.command()(cli_record.record)
+app.command("hot-keys")(cli_hot_keys.hot_keys)
 
 
 @app.command()
@@ -297,8 +300,9 @@ def iam_policy(
 ) -> int:
     """The least-privilege IAM policy for this config, as JSON.
 
-    With --mode act it also allows UpdateTable: on the tables of the entries in
-    act mode, or on all watched ones where no entry acts yet.
+    With --mode act it also allows UpdateTable and, unless sampling is off, the
+    switching of Contributor Insights: on the tables of the entries in act mode,
+    or on all watched ones where no entry acts yet.
 
     \b
     Example:
@@ -312,16 +316,19 @@ def iam_policy(
 
 
 def policy_of(config: Config, mode: Mode, account: str) -> dict[str, object]:
-    """The policy document: UpdateTable only for what act-mode entries match, all entries where none acts yet."""
-    acting = [rule.match for rule in config.tables if rule.mode is Mode.ACT]
+    """The policy document: UpdateTable and the switching of Contributor Insights only for what act-mode entries match,
+    all entries where none acts yet."""
+    acting = [rule for rule in config.tables if rule.mode is Mode.ACT]
+    sampled = [rule.policy(config.hot_keys.sampling).sampling for rule in acting or config.tables]
     return policy_document(
         mode,
         tables=[rule.match for rule in config.tables],
-        act_tables=acting or None,
+        act_tables=[rule.match for rule in acting] or None,
         regions=config.aws.regions,
         account=account,
         topic_arns=[rule.topic_arn for rule in config.alerts],
         auto_scaling_floor=any(rule.auto_scaling is AutoScaling.FLOOR for rule in config.tables),
+        sampling=any(sampling is not Sampling.OFF for sampling in sampled),
         role_arn=config.aws.role_arn or "",
     )
 

@@ -16,6 +16,7 @@ from watcher.aws.client import AwsClients
 from watcher.aws.doctor import Finding, Plan, Verdict
 from watcher.aws.doctor import examine as examine_plan
 from watcher.config import Config
+from watcher.core.insights import Sampling
 from watcher.core.policy import AutoScaling
 from watcher.core.reasons import Mode
 from watcher.core.words import count
@@ -49,6 +50,8 @@ def plan_of(config: Config) -> Plan:
         overlaps=config.overlaps,
         acts=bool(acting),
         floors=any(rule.auto_scaling is AutoScaling.FLOOR for rule in acting),
+        samples=any(rule.policy(config.hot_keys.sampling).sampling is not Sampling.OFF for rule in acting),
+        rules_quota=config.hot_keys.rules_quota,
         latency=config.polling.latency,
         topics=[rule.topic_arn for rule in config.alerts],
         role_arn=config.aws.role_arn or "",

@@ -13,14 +13,15 @@ from rich.text import Text
 
 from watcher.clock import iso
 from watcher.config import Config
+from watcher.core.hot_keys import HotKeyFinding
 from watcher.core.model import Decision, Dimension
 from watcher.core.reasons import Cause, Mode, Outcome
-from watcher.core.result import DimensionReport
+from watcher.core.result import DimensionReport, Explanation
 from watcher.core.schedule import Schedule
 from watcher.core.words import count, rate, units
 from watcher.ports import CycleReport, TableReport
 from watcher.telemetry.hub import settled
-from watcher.web.state import decision_record
+from watcher.web.state import decision_record, finding_record
 
 Record = dict[str, object]
 
@@ -106,8 +107,15 @@ def _table_record(table: TableReport) -> Record:
         "cause": explanation.cause.value if explanation else None,
         "sentence": explanation.sentence if explanation else table.error,
         "on_demand_since": _moment(explanation.on_demand_since) if explanation else None,
+        "hot_keys": [finding_record(one, table.key.region) for one in _findings(explanation)],
         "decisions": [decision_record(decision) for decision in decisions],
     }
+
+
+def _findings(explanation: Explanation | None) -> list[HotKeyFinding]:
+    """The verdicts on hot keys, the table's first."""
+    found = explanation.hot_keys if explanation else {}
+    return [found[index] for index in sorted(found)]
 
 
 def _moment(instant: float | None) -> str | None:
@@ -132,8 +140,7 @@ def print_verdicts(console: Console, report: CycleReport) -> None:
     if ordered:
         console.print(grid)
         for table in ordered:
-            if table.explanation is not None and table.explanation.on_demand_advice:
-                console.print(Text(f"{table.key.name}: {table.explanation.on_demand_advice}."))
+            _print_advice(console, table)
     elif not report.region_errors:
         # As Text, or rich would take the brackets for its markup.
         console.print(Text("No table is watched: no [[tables]] entry matches a table of these Regions."))
@@ -142,6 +149,14 @@ def print_verdicts(console: Console, report: CycleReport) -> None:
         console.print(Text(f"Not delivered: {waiting}; see `watcher doctor`. They are tried again.", style="red"))
     if report.unmatched:
         console.print(Text(f"Not watched, as no [[tables]] entry matches: {count(report.unmatched, 'table')}."))
+
+
+def _print_advice(console: Console, table: TableReport) -> None:
+    """What is said of a table or an index as a whole."""
+    for finding in _findings(table.explanation):
+        console.print(Text(f"{finding.place}: {finding.verdict}: {finding.sentence}"))
+    if table.explanation is not None and table.explanation.on_demand_advice:
+        console.print(Text(f"{table.key.name}: {table.explanation.on_demand_advice}."))
 
 
 def _is_bad(table: TableReport) -> bool:
@@ -160,14 +175,17 @@ def _add_rows(grid: Table, table: TableReport) -> None:
             escape(seen.dimension.noun),
             units(seen.provisioned) if seen.provisioned else "on demand",
             rate(seen.demand) if seen.demand is not None else "unknown",
-            _cause(seen),
+            _cause(seen, table.explanation),
             escape(f"{decision.reason}: {decision.sentence}") if decision else "",
         )
 
 
-def _cause(seen: DimensionReport) -> Text:
-    good = seen.cause is Cause.NONE
-    return Text("well" if good else seen.cause.value, style="green" if good else "red")
+def _cause(seen: DimensionReport, explanation: Explanation) -> Text:
+    """The cause and, where it throttles, the verdict on the hot keys of the table or index."""
+    if seen.cause is Cause.NONE:
+        return Text("well", style="green")
+    finding = explanation.hot_keys.get(seen.dimension.index)
+    return Text(f"{seen.cause} ({finding.verdict})" if finding else seen.cause.value, style="red")
 
 
 def print_history(console: Console, decisions: Sequence[Decision]) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -17,9 +17,8 @@ from rich.console import Console
 from watcher.aws.client import AwsClients
 from watcher.aws.cloudwatch import CloudWatchMetrics
 from watcher.aws.discovery import DynamoTables
-from watcher.cli_options import ConfigOption, JsonOption, load_config
+from watcher.cli_options import ConfigOption, JsonOption, RegionOption, environ_with, load_config, only_region
 from watcher.clock import SystemClock, iso
-from watcher.config import Config
 from watcher.core.model import Dimension, Kind
 from watcher.core.policy import TablePolicy
 from watcher.core.series import MINUTE
@@ -31,8 +30,6 @@ from watcher.record import record as read_record
 from watcher.replay.trace import write_trace
 from watcher.telemetry.logs import configure
 
-REGIONS_VARIABLE = "WATCHER_AWS__REGIONS"
-
 
 def record(
     table: Annotated[str, typer.Argument(help="The table's name.")],
@@ -43,9 +40,7 @@ def record(
         int, typer.Option(min=1, max=MOST_DAYS, help="How far back; by five minutes before the newest 14 days.")
     ] = MINUTE_DAYS,
     config: ConfigOption = None,
-    region: Annotated[
-        str | None, typer.Option(help="Where the table is, where the config has several Regions.")
-    ] = None,
+    region: RegionOption = None,
     *,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
     as_json: JsonOption = False,
@@ -62,12 +57,12 @@ def record(
       watcher replay --trace orders.csv --compare
     """
     _check_output(output, force=force)
-    loaded, path = load_config(config, _environ(region))
+    loaded, path = load_config(config, environ_with(region))
     clock = SystemClock()
     configure(loaded.logs.format, "error", sys.stderr, clock)
     settings = Settings(clock, path, os.environ)
     with AwsClients(aws_settings(loaded, settings)) as clients, _progress(table) as (tell, asked):
-        place = _only_region(loaded, table)
+        place = only_region(loaded, table)
         found = read_record(
             table,
             Dimension(index, dimension),
@@ -95,18 +90,6 @@ def _check_output(output: Path, *, force: bool) -> None:
         raise UsageError(f"{output} is a directory", hint="give a file as --output")
     if output.exists() and not force:
         raise UsageError(f"{output} exists already", hint="give another --output, or --force to overwrite it")
-
-
-def _environ(region: str | None) -> Mapping[str, str]:
-    """The environment, with --region instead of the config's Regions, checked as those are."""
-    return os.environ if region is None else {**os.environ, REGIONS_VARIABLE: json.dumps([region])}
-
-
-def _only_region(config: Config, table: str) -> str:
-    if len(config.aws.regions) == 1:
-        return config.aws.regions[0]
-    known = ", ".join(config.aws.regions)
-    raise UsageError(f"table {table} may be in any of {known}", hint="say which with --region")
 
 
 def _insist(error: AwsError) -> None:

@@ -19,6 +19,7 @@ from watcher.config_mistakes import Clash, Section, Table, sentences, shown
 from watcher.config_schedules import ScheduleRule, clashes_with_bounds
 from watcher.config_source import Source, as_text, read_toml, with_environment
 from watcher.config_types import Flag, Number, Pattern, Text, Units, Whole
+from watcher.core.insights import KeyForm, Sampling
 from watcher.core.model import Kind
 from watcher.core.policy import (
     OBJECTIVES,
@@ -34,6 +35,8 @@ from watcher.core.reasons import Mode, Severity
 from watcher.errors import ConfigError
 
 _T = TypeVar("_T")
+
+SHORTEST_SECRET = 16
 
 Region = Annotated[
     str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", description='a Region name like "us-east-1"')
@@ -73,6 +76,18 @@ def _is_external_id(secret: SecretStr) -> SecretStr:
 
 Fraction = Annotated[Number, Field(gt=0, le=0.1, description="a number above 0 and at most 0.1, like 1e-4")]
 
+
+def _is_hash_secret(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < SHORTEST_SECRET:
+        raise ValueError("too short")
+    return secret
+
+
+HashSecret = Annotated[
+    SecretStr,
+    AfterValidator(_is_hash_secret),
+    Field(description=f"{SHORTEST_SECRET} or more characters, as secret as a password"),
+]
 ExternalId = Annotated[
     SecretStr,
     AfterValidator(_is_external_id),
@@ -153,6 +168,13 @@ class BoundsRule(Section):
         return {kind: limits.bounds for kind, limits in given.items() if limits is not None}
 
 
+class HotKeysRule(Section):
+    """What a table does otherwise than ``[hot_keys]``."""
+
+    sampling: Sampling | None = None
+    key_values: KeyForm | None = None
+
+
 class TableRule(BoundsRule):
     """What is wanted of the tables that ``match``. A number left out is the objective's own.
 
@@ -168,6 +190,7 @@ class TableRule(BoundsRule):
     )
     auto_scaling: AutoScaling = AutoScaling.RESPECT
     schedules: tuple[ScheduleRule, ...] = ()
+    hot_keys: HotKeysRule = Field(default_factory=HotKeysRule)
 
     max_raise_factor: Number | None = Field(default=None, ge=1.1, le=100)
     max_changes_per_hour: Whole | None = Field(default=None, ge=1, le=60)
@@ -193,7 +216,8 @@ class TableRule(BoundsRule):
             )
         yield from clashes_with_bounds(given)
 
-    def policy(self) -> TablePolicy:
+    def policy(self, sampling: Sampling = Sampling.OFF) -> TablePolicy:
+        """sampling: what counts where the rule says nothing of it."""
         goal, overrides = self.max_throttled_fraction, self._overrides()
         usual = OBJECTIVES[self.objective] if goal is None else POINTS[beginning(goal)]
         return TablePolicy(
@@ -207,6 +231,7 @@ class TableRule(BoundsRule):
             schedules=tuple(rule.schedule() for rule in self.schedules),
             goal=goal,
             overrides=() if goal is None else tuple(overrides.items()),
+            sampling=_given(self.hot_keys.sampling, sampling),
         )
 
     def _overrides(self) -> dict[str, float]:
@@ -245,10 +270,22 @@ class Control(Section):
 
 
 class HotKeys(Section):
-    """Contributor Insights. key_values: the form in which other people's key values may leave the watcher."""
+    """Contributor Insights. key_values: the form in which other people's key values may leave the watcher.
 
-    sampling: Literal["off", "throttled", "on-incident"] = "off"
-    key_values: Literal["hash", "redact", "plain"] = "hash"
+    hash_secret: what hashes are keyed with; left out, a random one kept in the state store. full_minutes,
+    max_usd_per_day: limits of on-incident sampling, the second per Region. rules_quota: the account's quota.
+    """
+
+    sampling: Sampling = Sampling.THROTTLED
+    key_values: KeyForm = KeyForm.HASH
+    hash_secret: HashSecret | None = None
+    full_minutes: Whole = Field(default=15, ge=1, le=240)
+    max_usd_per_day: Number = Field(default=5.0, ge=0, le=100_000)
+    rules_quota: Whole = Field(default=100, ge=0, le=1_000_000)
+
+    @field_serializer("hash_secret")
+    def _mask(self, secret: SecretStr | None) -> str | None:
+        return None if secret is None else "****"
 
 
 class AlertRule(Section):
@@ -304,7 +341,16 @@ class Config(Section):
 
     def policy_for(self, table_name: str) -> TablePolicy | None:
         """The policy of the first rule that matches; None for a table that is not watched."""
-        return next((rule.policy() for rule in self.tables if fnmatchcase(table_name, rule.match)), None)
+        rule = self._rule_for(table_name)
+        return None if rule is None else rule.policy(self.hot_keys.sampling)
+
+    def key_form_for(self, table_name: str) -> KeyForm:
+        """How key values of this table may leave the watcher."""
+        rule = self._rule_for(table_name)
+        return self.hot_keys.key_values if rule is None else _given(rule.hot_keys.key_values, self.hot_keys.key_values)
+
+    def _rule_for(self, table_name: str) -> TableRule | None:
+        return next((rule for rule in self.tables if fnmatchcase(table_name, rule.match)), None)
 
     def overlaps(self, names: Iterable[str]) -> tuple[str, ...]:
         """A warning for each table that several rules match. A last rule "*" means all others and never overlaps."""
@@ -324,11 +370,13 @@ class Config(Section):
         found += _shadowed([(f"tables.{number}", rule.match) for number, rule in enumerate(self.tables)])
         for number, rule in enumerate(self.tables):
             found += _shadowed([(f'tables.{number}.indexes."{pattern}"', pattern) for pattern in rule.indexes])
-        if self.hot_keys.sampling != "off":
-            found.append(
-                f'hot_keys.sampling: "{self.hot_keys.sampling}" has no effect yet: this version reads '
-                "Contributor Insights where it is already enabled and switches nothing on"
-            )
+        if "sampling" in self.hot_keys.model_fields_set and self.hot_keys.sampling is not Sampling.OFF:
+            acting = any(rule.mode is Mode.ACT for rule in self.tables)
+            if self.tables and not acting:
+                found.append(
+                    f'hot_keys.sampling: "{self.hot_keys.sampling}" switches Contributor Insights on tables in act '
+                    "mode only, and no [[tables]] entry has that; the watcher says what it would switch"
+                )
         return tuple(found)
 
 

@@ -6,28 +6,29 @@ the core, never an adapter. An instant is read once per cycle and handed down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 
 from watcher.backfill import Backfill, Lessons
-from watcher.clock import Clock, process_seconds
-from watcher.core.model import Alert, Choice, Intent, Metric, Settlement, TableKey, TableObservation
+from watcher.clock import Clock
+from watcher.core.insights import Place
+from watcher.core.model import Action, Choice, Intent, Lever, Settlement, TableDescription, TableKey
 from watcher.core.past import Study, adopted
-from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Mode, Outcome
-from watcher.core.result import StepResult
+from watcher.core.sampling import SamplingCase, SamplingLimits, release
 from watcher.core.state import TableState
 from watcher.core.step import farewell, step
 from watcher.core.tracking import absorb
-from watcher.errors import AwsError, StoreError
-from watcher.observe import Glance, Sighting, observe
-from watcher.ports import CycleRecord, CycleReport, Hand, Notifier, RegionPorts, Store, TableReport, Telemetry
+from watcher.cycle_look import LookSettings, Region
+from watcher.cycle_round import Phase, Round, Seen, reports
+from watcher.cycle_sampling import is_ours, rules_in_use, with_sampling
+from watcher.errors import StoreError
+from watcher.observe import Sighting
+from watcher.ports import CycleRecord, CycleReport, Notifier, Policies, RegionPorts, Store, TableReport, Telemetry
 from watcher.post import Post
 from watcher.reconcile import most_urgent_first, reconcile
-
-Policies = Callable[[str], TablePolicy | None]
 
 STORE_LOST = "the state store is lost, so nothing is changed"
 STOPPING = "the watcher is stopping"
@@ -50,58 +51,9 @@ class CycleSettings:
     workers: int = 8
     latency: bool = True
 
-
-@dataclass
-class Region:
-    """What the cycle remembers of one Region between passes. Instants on the monotonic face; read_at: when a table's
-    consumption was last read in full."""
-
-    ports: RegionPorts
-    names: list[str] = field(default_factory=list)
-    operations: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    discovered_at: float | None = None
-    swept_at: float | None = None
-    read_at: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One table stepped: where it is, its policy, its result."""
-
-    key: TableKey
-    region: Region
-    policy: TablePolicy
-    report: TableReport
-    result: StepResult
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What one pass has found out by the time it writes. broken: tables whose step failed.
-    gone: tables deleted, or matched by no rule any more."""
-
-    now: float
-    sightings: Sequence[tuple[Region, Sighting]]
-    seen: Sequence[Seen]
-    broken: Mapping[TableKey, str]
-    gone: Sequence[TableKey]
-    alerts: Sequence[Alert]
-
-
-class Phase:
-    """Notes how long the block under it took, real seconds, in ``phases``."""
-
-    __slots__ = ("_began", "_name", "_phases")
-
-    def __init__(self, phases: dict[str, float], name: str) -> None:
-        self._phases = phases
-        self._name = name
-
-    def __enter__(self) -> None:
-        self._began = process_seconds()
-
-    def __exit__(self, *_: object) -> None:
-        self._phases[self._name] = process_seconds() - self._began
+    @property
+    def look(self) -> LookSettings:
+        return LookSettings(self.window, self.discovery, self.sweep, self.workers, self.latency)
 
 
 class Cycle:
@@ -117,15 +69,17 @@ class Cycle:
         clock: Clock,
         policies: Policies,
         settings: CycleSettings | None = None,
+        sampling: SamplingLimits | None = None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """Loads the remembered states. Raises StoreError: without its memory the watcher does not start."""
-        self._regions = [Region(ports) for ports in regions]
+        self._settings = settings or CycleSettings()
+        self._regions = [Region(ports, clock, telemetry, self._settings.look) for ports in regions]
         self._store = store
         self._telemetry = telemetry
         self._clock = clock
         self._policies = self._next_policies = policies
-        self._settings = settings or CycleSettings()
+        self._sampling = sampling or SamplingLimits()
         self._stopping = stopping
         self._notifier = notifier
         self._post = Post(store, notifier, telemetry)
@@ -138,12 +92,14 @@ class Cycle:
         self._phases: dict[str, float] = {}
         self._backfill = Backfill({ports.region: ports for ports in regions}, clock, telemetry, stopping)
         self._lessons = Lessons(self._states)
+        self._descriptions: dict[TableKey, TableDescription] = {}  # of the last pass
         self._choices: dict[TableKey, Choice] = {}  # the nightly replay's, until the next pass takes them up
 
-    def use(self, policies: Policies, notifier: Notifier) -> None:
+    def use(self, policies: Policies, notifier: Notifier, sampling: SamplingLimits | None = None) -> None:
         """Decide and alert by these from the next pass on (a reloaded config). Safe while a pass runs: each pass reads
         its policies once."""
         self._next_policies = policies
+        self._sampling = sampling or self._sampling
         self._notifier = notifier
 
     def choose(self, choice: Choice) -> None:
@@ -176,24 +132,24 @@ class Cycle:
         with phase("reconcile"):
             settlements = self._reconcile(now, sightings)
         with phase("step"):
-            this = self._step(now, sightings)
+            this = with_sampling(self._step(now, sightings), self._sampling, self._states, self._policies)
         with phase("record"):
             intents = self._intents_of(this)
             lost = self._record(this, intents)
         with phase("act"):
-            settlements += self._act(this.seen, intents, lost)
+            settlements += self._act(intents, lost)
         with phase("settle"):
             self._settle(settlements)
         with phase("tell"):
             delivery = self._post.deliver(self._clock.now(), settlements)
         with phase("tidy"):
             self._tidy(now, [] if lost else this.gone)
-        region_errors = {region.ports.region: sight.error for region, sight in sightings if sight.error}
+        region_errors = {region.name: sight.error for region, sight in sightings if sight.error}
         report = CycleReport(
             started_at=now,
             finished_at=self._clock.now(),
             seconds=self._clock.monotonic() - began,
-            tables=self._reports(this, settlements),
+            tables=reports(this, settlements, self._states, self._policies),
             region_errors=region_errors | ({"": lost} if lost else {}),
             unmatched=sum(1 for region in self._regions for name in region.names if self._policies(name) is None),
             told=this.alerts,
@@ -203,6 +159,7 @@ class Cycle:
             outbox=delivery.waiting,
             phases=dict(self._phases),
             learning=len(self._backfill.waiting),
+            rules=rules_in_use((region.name, region.keys.survey) for region in self._regions),
             acting=not lost,
         )
         self._telemetry.cycle_finished(report)
@@ -211,52 +168,10 @@ class Cycle:
     # observe ---------------------------------------------------------------------------------------------------------
 
     def _look(self, region: Region, now: float) -> Sighting:
-        here = {key.name: state for key, state in self._states.items() if key.region == region.ports.region}
-        trouble = self._discover(region)
-        # A table that ListTables no longer names is described once more: only DescribeTable says that it is gone.
-        candidates = {name for name in (*region.names, *here) if self._policies(name) is not None}
-        candidates.update(i.action.table.name for i in self._open if i.action.table.region == region.ports.region)
-        if trouble and not candidates:
-            return Sighting(error=trouble)
-        names = sorted(candidates)
-        sweep = self._is_due(region.swept_at, self._settings.sweep)
-        strange = frozenset(name for name in names if name not in here or self._is_strange(region, name))
-        glance = Glance(now, self._settings.window, sweep, self._settings.latency, self._settings.workers, strange)
-        sighting = observe(region.ports, names, here, region.operations, glance)
-        for event, sentence in sighting.troubles.items():
-            self._telemetry.trouble(event, region=region.ports.region, sentence=sentence)
-        if sweep and not sighting.error:
-            region.swept_at = self._clock.monotonic()
-        read = [name for name, observation in sighting.observations.items() if _is_read(observation)]
-        region.read_at.update(dict.fromkeys(read, self._clock.monotonic()))
-        return sighting
-
-    def _is_strange(self, region: Region, name: str) -> bool:
-        """Not read for so long that the trailing window may leave a gap of minutes never seen."""
-        read = region.read_at.get(name)
-        return read is None or self._clock.monotonic() - read > 0.75 * self._settings.window
-
-    def _discover(self, region: Region) -> str:
-        """List tables and the operations in use anew when it is time; why it failed, or ""."""
-        if not self._is_due(region.discovered_at, self._settings.discovery):
-            return ""
-        try:
-            region.names = sorted(region.ports.tables.names())
-        except AwsError as error:
-            self._telemetry.trouble("discovery.failed", region=region.ports.region, sentence=str(error))
-            return str(error)
-        region.discovered_at = self._clock.monotonic()
-        if self._settings.latency:
-            try:
-                region.operations = region.ports.metrics.operations()
-            except AwsError as error:
-                # Latency is a second question; the first one must still be asked.
-                self._telemetry.trouble("operations.failed", region=region.ports.region, sentence=str(error))
-        return ""
-
-    def _is_due(self, last: float | None, every: float) -> bool:
-        # Half a minute of slack: a cycle that starts a moment early must not skip its turn.
-        return last is None or self._clock.monotonic() - last >= every - 30
+        here = {key.name: state for key, state in self._states.items() if key.region == region.name}
+        concerned = {i.action.table.name for i in self._open if i.action.table.region == region.name}
+        concerned.update(name for name, state in here.items() if is_ours(state))
+        return region.look(now, self._policies, here, concerned)
 
     # reconcile, step -------------------------------------------------------------------------------------------------
 
@@ -264,7 +179,7 @@ class Cycle:
         """Close what an earlier pass (or life) left open, by what DescribeTable shows now."""
         if self._in_doubt:
             self._try(self._read_open_intents)
-        by_region = {region.ports.region: sighting for region, sighting in sightings}
+        by_region = {region.name: sighting for region, sighting in sightings}
         settlements = [s for s in (reconcile(now, intent, by_region) for intent in self._open) if s]
         self._settle(settlements)
         return settlements
@@ -276,6 +191,8 @@ class Cycle:
 
     def _step(self, now: float, sightings: Sequence[tuple[Region, Sighting]]) -> Round:
         seen, broken, gone = [], {}, []
+        observed = [one.description for _, sighting in sightings for one in sighting.observations.values()]
+        self._descriptions |= {description.key: description for description in observed}
         for region, sighting in sightings:
             for name, observation in sighting.observations.items():
                 policy = self._policies(name)
@@ -296,7 +213,7 @@ class Cycle:
                 learning = key in self._backfill.waiting
                 report = TableReport(key, policy.mode, observation.description, result.explanation, learning=learning)
                 seen.append(Seen(key, region, policy, report, result))
-            gone += [key for key in self._states if key.region == region.ports.region and key.name in sighting.missing]
+            gone += [key for key in self._states if key.region == region.name and key.name in sighting.missing]
         left = [key for key in self._states if key not in gone and self._has_left(key)]
         goodbyes = [
             alert
@@ -308,34 +225,48 @@ class Cycle:
         return Round(now, sightings, seen, broken, [*gone, *left], alerts)
 
     def _has_left(self, key: TableKey) -> bool:
-        """No rule matches it any more, and nothing of ours is still open on it."""
-        return self._policies(key.name) is None and all(intent.action.table != key for intent in self._open)
+        """No rule matches it any more, and nothing of ours is still open on it, or on in it."""
+        return (
+            self._policies(key.name) is None
+            and all(intent.action.table != key for intent in self._open)
+            and not is_ours(self._states[key])
+        )
 
     # record, act, settle ---------------------------------------------------------------------------------------------
 
     def _intents_of(self, this: Round) -> list[Intent]:
-        intents = []
-        for one in most_urgent_first(one for one in this.seen if one.result.actions):
-            for action in one.result.actions:
-                self._intents += 1
-                ident = f"{int(this.now * 1000):014d}-{one.key.region}-{one.key.name}-{self._intents}"
-                intents.append(Intent(ident, this.now, action))
-        return intents
+        """Capacity first, what throttles most before the rest; Contributor Insights can wait."""
+        actions = [
+            action
+            for one in most_urgent_first(one for one in this.seen if one.result.actions)
+            for action in one.result.actions
+        ]
+        actions += [action for plan in this.plans.values() for action in plan.actions]
+        return [self._intent(this.now, action) for action in actions]
+
+    def _intent(self, now: float, action: Action) -> Intent:
+        self._intents += 1
+        ident = f"{int(now * 1000):014d}-{action.table.region}-{action.table.name}-{self._intents}"
+        return Intent(ident, now, action)
 
     def _record(self, this: Round, intents: Sequence[Intent]) -> str:
         """Write down what is about to be done and told. Why it could not be, or "": then nothing is done."""
-        pending = {intent.action.table: intent.id for intent in intents}
-        states = {one.key: one.result.state for one in this.seen}
+        pending = {i.action.table: i.id for i in intents if i.action.lever is not Lever.SAMPLING}
+        seen = {one.key: one.result.state for one in this.seen}
         # What is told once must not be told again: a deleted table keeps its state, without the incident, until it
         # is forgotten.
-        states.update({key: replace(self._states[key], incident=None) for key in this.gone})
+        seen.update({key: replace(self._states[key], incident=None) for key in this.gone})
+        states = seen | {key: plan.state for key, plan in this.plans.items()}
         outgoing = self._post.address(this.alerts)
         record = CycleRecord(
             time=this.now,
             states={
                 key: replace(state, pending=pending[key]) if key in pending else state for key, state in states.items()
             },
-            decisions=[decision for one in this.seen for decision in one.result.explanation.new_decisions],
+            decisions=[
+                *(decision for one in this.seen for decision in one.result.explanation.new_decisions),
+                *(decision for plan in this.plans.values() for decision in plan.decisions),
+            ],
             intents=intents,
             outgoing=[*self._post.unstored, *outgoing],
             alerts=this.alerts,
@@ -348,7 +279,7 @@ class Cycle:
             self._store.record(record)
         except Exception as error:  # noqa: BLE001 - whatever broke in the store: observe and alert, never act
             self._telemetry.trouble("store.failed", sentence=str(error))
-            self._states.update(states)
+            self._states.update(seen)  # without the plans: nothing is switched that is not written down
             self._post.keep_unstored(outgoing)
             return str(error) or repr(error)
         self._in_doubt = False
@@ -358,33 +289,61 @@ class Cycle:
         self._post.stored()
         return ""
 
-    def _act(self, seen: Sequence[Seen], intents: Sequence[Intent], lost: str) -> list[Settlement]:
-        regions = {one.key: one.region for one in seen}
+    def _act(self, intents: Sequence[Intent], lost: str) -> list[Settlement]:
         began = self._clock.monotonic()
         settlements = []
         for intent in intents:
             objection = STORE_LOST if lost else STOPPING if self._stopping() else ""
             if not objection and self._clock.monotonic() - began > self._settings.acting:
                 objection = NO_TIME
-            hands = regions[intent.action.table].ports.hands
-            if objection:
-                outcome, detail = Outcome.CANCELLED, objection
-            else:
-                outcome, detail = self._carry_out(hands, intent)
-            settlements.append(Settlement(intent, outcome, self._clock.now(), detail))
+            settlements.append(self._answered(intent, objection))
         return settlements
 
-    def _carry_out(self, hands: Mapping[Mode, Hand], intent: Intent) -> tuple[Outcome, str]:
-        hand = hands.get(intent.action.mode)
+    def _answered(self, intent: Intent, objection: str = "") -> Settlement:
+        """The intent carried out, or cancelled for the objection."""
+        outcome, detail = (Outcome.CANCELLED, objection) if objection else self._carry_out(intent)
+        return Settlement(intent, outcome, self._clock.now(), detail)
+
+    def _carry_out(self, intent: Intent) -> tuple[Outcome, str]:
+        action = intent.action
+        region = next(region for region in self._regions if region.name == action.table.region)
+        hand = region.ports.hands.get(action.mode)
         if hand is None:
-            return Outcome.CANCELLED, f"nothing is ever changed in {intent.action.mode} mode"
+            return Outcome.CANCELLED, f"nothing is ever changed in {action.mode} mode"
+        if action.switch is not None and action.mode is Mode.ACT:
+            region.keys.switched(Place(action.table.name, action.switch.index))
         try:
-            return hand.carry_out(intent.action)
-        except Exception as error:  # noqa: BLE001 - whatever broke, the call may have gone out: DescribeTable will tell
+            return hand.carry_out(action)
+        except Exception as error:  # noqa: BLE001 - whatever broke, the call may have gone out: AWS will tell
             detail = f"the call failed, which is a bug in the watcher: {error!r}"
-            where = intent.action.table
-            self._telemetry.trouble("action.failed", table=where.name, region=where.region, sentence=detail)
+            self._telemetry.trouble("action.failed", table=action.table.name, region=region.name, sentence=detail)
             return Outcome.UNKNOWN, detail
+
+    def release(self) -> int:
+        """Put back every table and index whose every access is sampled by our hand, before the watcher ends: it costs
+        by the access, and nobody would be there to end it. How many. To be called after the last pass."""
+        now = self._clock.now()
+        cases = [
+            SamplingCase(key, None, description, self._states[key])
+            for key, description in self._descriptions.items()
+            if key in self._states
+        ]
+        plans = release(now, cases)
+        intents = [self._intent(now, action) for plan in plans.values() for action in plan.actions]
+        if not intents:
+            return 0
+        record = CycleRecord(
+            time=now,
+            states={key: plan.state for key, plan in plans.items()},
+            decisions=[decision for plan in plans.values() for decision in plan.decisions],
+            intents=intents,
+        )
+        if not self._try(partial(self._store.record, record)):
+            return 0  # never act on what is not written down: the next life of the watcher puts them back
+        self._states.update(record.states)
+        self._open.extend(intents)
+        self._settle([self._answered(intent) for intent in intents])
+        return len(intents)
 
     def _settle(self, settlements: Iterable[Settlement]) -> None:
         """Absorb the answers into the states and close the intents; the unanswered stay open for reconciliation."""
@@ -416,13 +375,11 @@ class Cycle:
         for key in gone:
             if self._try(partial(self._store.forget, key)):
                 del self._states[key]
+                self._descriptions.pop(key, None)
                 self._lessons.forget(key)
                 self._backfill.forget(key)
         for region in self._regions:
-            names = {key.name for key in gone if key.region == region.ports.region}
-            if names:
-                region.discovered_at = None
-                region.read_at = {name: at for name, at in region.read_at.items() if name not in names}
+            region.forget({key.name for key in gone if key.region == region.name})
         if self._pruned_at is None or self._clock.monotonic() - self._pruned_at >= PRUNING:
             self._pruned_at = self._clock.monotonic()
             self._try(partial(self._store.prune, now - self._settings.history))
@@ -434,27 +391,3 @@ class Cycle:
             self._telemetry.trouble("store.failed", sentence=str(error))
             return False
         return True
-
-    def _reports(self, this: Round, settlements: Sequence[Settlement]) -> list[TableReport]:
-        settled: dict[TableKey, list[Settlement]] = {}
-        for settlement in settlements:
-            settled.setdefault(settlement.intent.action.table, []).append(settlement)
-        reports = [
-            replace(one.report, settlements=settled[one.key]) if one.key in settled else one.report for one in this.seen
-        ]
-        failures = dict(this.broken)
-        troubled = any(sighting.failures for _, sighting in this.sightings)
-        known = {(key.region, key.name): key for key in self._states} if troubled else {}
-        for region, sighting in this.sightings:
-            where = region.ports.region
-            for name, error in sighting.failures.items():
-                failures[known.get((where, name), TableKey("", where, name))] = error
-        for key, error in sorted(failures.items()):
-            policy = self._policies(key.name)
-            reports.append(TableReport(key, policy.mode if policy else Mode.OBSERVE, None, None, error=error))
-        return reports
-
-
-def _is_read(observation: TableObservation) -> bool:
-    """Whether CloudWatch told all of the table's consumption that it knows."""
-    return all(answer.complete for query, answer in observation.answers.items() if query.metric is Metric.CONSUMED)

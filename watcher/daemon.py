@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -22,19 +22,22 @@ from watcher import __version__
 from watcher.alignment import Alignment
 from watcher.aws.capacity import MutationPacer
 from watcher.aws.client import AwsClients, AwsSettings, StaticCredentials
+from watcher.aws.cloak import KeyCloak
 from watcher.aws.compose import region_ports, sns_notifier
-from watcher.aws.contributors import KeyCloak, KeyForm
 from watcher.aws.formats import Format
 from watcher.aws.sns import Route
 from watcher.clock import Clock
 from watcher.config import Config, load
 from watcher.core.policy import TablePolicy
+from watcher.core.sampling import SamplingLimits
 from watcher.core.series import MINUTE
-from watcher.cycle import Cycle, CycleSettings, Policies
+from watcher.core.words import count
+from watcher.cycle import Cycle, CycleSettings
+from watcher.daemon_keys import hash_secret, key_cloaks
 from watcher.errors import AwsError, ConfigError, StoreError, WatcherError
 from watcher.nightly import Desk, NightSettings, run_night
 from watcher.nightly_worker import in_process_of_its_own
-from watcher.ports import CycleReport, Notifier, Store
+from watcher.ports import CycleReport, Notifier, Policies, Store
 from watcher.scheduler import Daily, Scheduler
 from watcher.store.sqlite import SqliteStore
 from watcher.telemetry.health import Health
@@ -75,9 +78,11 @@ class Watcher:
     Raises StoreError when the state cannot be opened. Close it when done.
     """
 
-    def __init__(self, config: Config, settings: Settings) -> None:
+    def __init__(self, config: Config, settings: Settings, *, lasting: bool = True) -> None:
+        """lasting: whether it will be there to put back what is only switched on for a while."""
         self.config = config
         self.settings = settings
+        self._lasting = lasting
         self.stopping = threading.Event()
         regions = config.aws.regions
         self.metrics = WatcherMetrics(own_registry(), version=__version__, regions=regions)
@@ -88,6 +93,7 @@ class Watcher:
             stack.callback(self.store.close)
             self._clients = AwsClients(aws_settings(config, settings), on_call=self.metrics.aws_call)
             stack.callback(self._clients.close)
+            self._cloaks = key_cloaks(config, hash_secret(config, self.store))
             self.cycle = self._cycle()
             self.hub.remember(self.store.history(limit=REMEMBERED))
             own = hashlib.sha256(b"nightly" + self.store.secret()).digest()
@@ -100,16 +106,16 @@ class Watcher:
     def _cycle(self) -> Cycle:
         config, clock = self.config, self.settings.clock
         pacer = MutationPacer(clock, self.stopping.wait)
-        cloak = KeyCloak(KeyForm(config.hot_keys.key_values), self.store.secret())
         self._ports = [
             region_ports(
                 self._clients,
                 region,
                 clock=clock,
                 pacer=pacer,
-                cloak=cloak,
+                cloaks=self._cloak_of,
                 on_metrics_requested=self.metrics.cloudwatch_metrics_requested,
                 on_trouble=functools.partial(self._cloudwatch_trouble, region),
+                wait=self.stopping.wait,
             )
             for region in config.aws.regions
         ]
@@ -121,8 +127,17 @@ class Watcher:
             clock=clock,
             policies=policies_of(config),
             settings=cycle_settings(config),
+            sampling=self._sampling_limits(config),
             stopping=self.stopping.is_set,
         )
+
+    def _sampling_limits(self, config: Config) -> SamplingLimits:
+        limits = sampling_limits(config)
+        return limits if self._lasting else replace(limits, switches=0)
+
+    def _cloak_of(self, table: str) -> KeyCloak:
+        """By the config in force, so that a reload counts for the next report."""
+        return self._cloaks(table)
 
     def _notifier(self, config: Config) -> Notifier:
         return sns_notifier(
@@ -141,7 +156,9 @@ class Watcher:
 
     def adopt(self, config: Config) -> None:
         """Decide and alert by this config from the next cycle on."""
-        self.cycle.use(policies_of(config), self._notifier(config))
+        cloaks = key_cloaks(config, hash_secret(config, self.store))
+        self.cycle.use(policies_of(config), self._notifier(config), self._sampling_limits(config))
+        self._cloaks = cloaks
         self.config = config
 
     def run_cycle(self) -> CycleReport:
@@ -264,6 +281,10 @@ class Daemon:
         self._nights.stop(NIGHT_STOP_SECONDS)
         self._server.stop()
         if finished:
+            released = self._watcher.cycle.release()
+            if released:
+                sentence = f"Contributor Insights put back as found, of {count(released, 'place')}"
+                self._log.info(Event.SAMPLING_RELEASED, sentence=sentence)
             self._watcher.close()
         else:
             sentence = (
@@ -284,7 +305,7 @@ class Daemon:
             sentence = f"the config was not reloaded and nothing has changed: {error}"
             self._log.error(Event.CONFIG_REJECTED, mistakes=mistakes, sentence=sentence)
             return
-        fixed = [name for name in ("aws", "polling", "hot_keys", "state", "server") if self._differs(name, config)]
+        fixed = [name for name in ("aws", "polling", "state", "server") if self._differs(name, config)]
         configure(config.logs.format, config.logs.level, sys.stdout, watcher.settings.clock)
         watcher.metrics.config_reload(ReloadOutcome.ACCEPTED)
         later = f"; changes to {', '.join(fixed)} take effect at the next start" if fixed else ""
@@ -338,6 +359,14 @@ def cycle_settings(config: Config) -> CycleSettings:
         backfill=polling.interval_seconds / 4,
         history=config.state.history_days * 86_400.0,
         latency=polling.latency,
+    )
+
+
+def sampling_limits(config: Config) -> SamplingLimits:
+    return SamplingLimits(
+        rules=config.hot_keys.rules_quota,
+        full_seconds=config.hot_keys.full_minutes * 60.0,
+        usd_per_day=config.hot_keys.max_usd_per_day,
     )
 
 

@@ -33,7 +33,7 @@ from watcher.core.worth import LEAST_USED
 from watcher.errors import WatcherError
 from watcher.nightly_trial import Job, Tried
 from watcher.nightly_worker import Stopped
-from watcher.ports import RegionPorts
+from watcher.ports import Policies, RegionPorts
 from watcher.record import FIVE_MINUTES, MINUTE_DAYS, Past, Span, spans
 
 # CPU seconds for one day of one dimension at one point, generously; the measure by which a table's days are cut to
@@ -42,7 +42,6 @@ DAY_SECONDS = 1.0
 WARM_UP = 1  # days replayed before those that count
 THROTTLES = (Metric.THROTTLED, *CAUSE_METRICS)
 
-Policies = Callable[[str], TablePolicy | None]
 Trials = Callable[[Job, float, Callable[[], bool]], Tried]
 """(job, CPU seconds allowed, whether to stop) -> what came of it. Raises Stopped and WatcherError."""
 

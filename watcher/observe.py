@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TypeVar
 
+from watcher.core.insights import KeySample, Place, Survey
 from watcher.core.model import (
     CAUSE_METRICS,
     Answer,
     Dimension,
-    HotKeyReport,
     Metric,
     Query,
     ScalableTarget,
@@ -26,7 +26,6 @@ from watcher.core.model import (
     TableObservation,
     dimensions_of,
 )
-from watcher.core.reasons import Cause
 from watcher.core.series import MINUTE
 from watcher.core.state import SERIES_SECONDS, TableState
 from watcher.errors import AwsError, AwsNotFound, AwsUnavailable
@@ -37,22 +36,26 @@ Value = TypeVar("Value")
 
 EVERY_MINUTE = (Metric.CONSUMED, Metric.THROTTLED)
 ON_TROUBLE = (*CAUSE_METRICS, Metric.REQUESTS)
-HEAT = frozenset(metric for metric, cause in CAUSE_METRICS.items() if cause is Cause.KEY_RANGE)
 LATENCY = (Metric.LATENCY_AVERAGE, Metric.LATENCY_P99)
 FEWEST_PROBES = 4  # tables that must all be out of reach before the rest of a Region is taken for so
+
+
+KeyReader = Callable[[Mapping[Place, float]], Mapping[str, Mapping[str, KeySample]]]
+"""Throttled events by place -> what Contributor Insights says, by table and index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """One Region in one cycle. observations by table name; missing: tables that DescribeTable no longer knows;
     failures: why a table could not be seen; error: why the Region could not, or "". troubles: what else went wrong, a
-    sentence by the event's name."""
+    sentence by the event's name. survey: of Contributor Insights, None where there is none."""
 
     observations: Mapping[str, TableObservation] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
     failures: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
     troubles: Mapping[str, str] = field(default_factory=dict)
+    survey: Survey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,12 @@ def observe(
     states: Mapping[str, TableState],
     operations: Mapping[str, frozenset[str]],
     glance: Glance,
+    keys: KeyReader,
 ) -> Sighting:
-    """See every named table of one Region. Never raises for one table's trouble; the Region's is in ``error``."""
+    """See every named table of one Region. Never raises for one table's trouble; the Region's is in ``error``.
+
+    keys: asks about the keys of the places that throttle, given with their events; it must not raise AwsError.
+    """
     descriptions, missing, failures = _describe_all(ports, names, glance.workers)
     if not descriptions:
         return Sighting(missing=missing, failures=failures, error=_all_failed(names, failures))
@@ -84,7 +91,7 @@ def observe(
     answers, unread = _ask(ports, descriptions, states, operations, glance, troubles)
     if not answers:
         return Sighting(missing=missing, failures=failures, error=next(iter(unread.values())), troubles=troubles)
-    hot_keys = _hot_keys(ports, answers, glance)
+    hot_keys = keys(heat(answers, glance.now - glance.window))
     observations = {
         name: TableObservation(
             description=descriptions[name],
@@ -230,28 +237,15 @@ def latency_queries(names: Sequence[str], operations: Mapping[str, frozenset[str
     ]
 
 
-def _hot_keys(
-    ports: RegionPorts,
-    answers: Mapping[str, Mapping[Query, Answer]],
-    glance: Glance,
-) -> dict[str, dict[str, HotKeyReport]]:
-    """Contributor Insights of the tables and indexes that a key range throttled in the window, and of no other."""
-    start = glance.now - glance.window
-    heated = sorted(
-        {
-            (name, query.dimension.index)
-            for name, said in answers.items()
-            for query, answer in said.items()
-            if query.metric in HEAT
-            and query.dimension
-            and any(value for minute, value in answer.points.items() if minute >= start)
-        }
-    )
-
-    def report(where: tuple[str, str]) -> HotKeyReport:
-        return ports.hot_keys.report(where[0], where[1], start, glance.now)
-
-    reports: dict[str, dict[str, HotKeyReport]] = {}
-    for (name, index), seen in zip(heated, in_parallel(report, heated, min(4, glance.workers)), strict=True):
-        reports.setdefault(name, {})[index] = seen
-    return reports
+def heat(answers: Mapping[str, Mapping[Query, Answer]], since: float) -> dict[Place, float]:
+    """Throttled requests from ``since`` on of every table and index that has any, whatever the cause."""
+    found: dict[Place, float] = {}
+    for name, said in answers.items():
+        for query, answer in said.items():
+            if query.metric is not Metric.THROTTLED or query.dimension is None:
+                continue
+            events = sum(value for minute, value in answer.points.items() if minute >= since)
+            if events > 0:
+                place = Place(name, query.dimension.index)
+                found[place] = found.get(place, 0.0) + events
+    return found

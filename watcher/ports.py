@@ -6,17 +6,17 @@ Nothing else crosses these lines.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from watcher.core.insights import KeySample, Place, Sampler, Survey
 from watcher.core.model import (
     Action,
     Alert,
     Answer,
     Decision,
     Dimension,
-    HotKeyReport,
     Intent,
     Query,
     ScalableTarget,
@@ -24,9 +24,14 @@ from watcher.core.model import (
     TableDescription,
     TableKey,
 )
+from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Mode, Outcome
 from watcher.core.result import Explanation
+from watcher.core.sampling import SamplingPlan
 from watcher.core.state import TableState
+
+Policies = Callable[[str], TablePolicy | None]
+"""A table's name -> the policy that the config gives it, None where it is not watched."""
 
 
 class Tables(Protocol):
@@ -65,11 +70,25 @@ class Scaling(Protocol):
         """The scalable targets of each table that has any (DescribeScalableTargets)."""
 
 
-class HotKeys(Protocol):
-    """Contributor Insights of one Region, read only here."""
+class Insights(Protocol):
+    """Contributor Insights of one Region, read only; the hands switch it. Key values come out in the form that the
+    config allows for their table, and in no other."""
 
-    def report(self, table: str, index: str, start: float, end: float) -> HotKeyReport:
-        """Top contributors in [start, end). Never raises for a missing permission or a disabled sampler: says so."""
+    def survey(self, now: float) -> Survey:
+        """Every place that is sampled, and how many rules there are. Raises AwsError when the places cannot be listed;
+        rules that cannot be counted are None."""
+
+    def describe(self, place: Place) -> Sampler:
+        """One place, with the names of its rules. Raises AwsNotFound when the table or the index is gone."""
+
+    def peaks(self, rules: Sequence[str], start: float, end: float) -> Mapping[str, Answer]:
+        """The largest contributor's value of each minute in [start, end), by rule: the cheap look before a report.
+        Every rule has an answer; one that failed, or whose rule has vanished, has ``complete`` False. Raises AwsError
+        only when nothing at all could be read."""
+
+    def sample(self, place: Place, sampler: Sampler, rules: Sequence[str], start: float, end: float) -> KeySample:
+        """The keys of a place in [start, end), from reports of those of the sampler's rules that are named in ``rules``
+        (the others had nothing to tell). Never raises AwsError: what could not be read is said in the sample."""
 
 
 class Hand(Protocol):
@@ -87,7 +106,7 @@ class RegionPorts:
     tables: Tables
     metrics: Metrics
     scaling: Scaling
-    hot_keys: HotKeys
+    insights: Insights
     hands: Mapping[Mode, Hand]  # ADVISE and ACT
 
 
@@ -175,7 +194,7 @@ class Store(Protocol):
 @dataclass(frozen=True, slots=True)
 class TableReport:
     """One table after one cycle. error: why nothing could be seen of it this time, or "". learning: whether its past
-    is still to be learned."""
+    is still to be learned. sampling: what is sampled of it and what was decided about that, None while not known."""
 
     key: TableKey
     mode: Mode
@@ -184,6 +203,7 @@ class TableReport:
     settlements: Sequence[Settlement] = ()
     error: str = ""
     learning: bool = False
+    sampling: SamplingPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +213,7 @@ class CycleReport:
     region_errors: what could not be seen, by Region, "" key for the store. unmatched: tables no rule matches.
     told: alerts recorded this cycle. delivered/undelivered: messages by this cycle's attempts. dead: of the
     undelivered, those given up. outbox: messages still waiting after the cycle, None when not known. learning: tables
-    whose past is still to be learned.
+    whose past is still to be learned. rules: Contributor Insights rules in use by Region, where they were counted.
     """
 
     started_at: float
@@ -210,6 +230,7 @@ class CycleReport:
     dead: int = 0
     outbox: int | None = None
     learning: int = 0
+    rules: Mapping[str, int] = field(default_factory=dict)
 
 
 class Telemetry(Protocol):

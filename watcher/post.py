@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from watcher.core.insights import SamplerMode
 from watcher.core.model import Alert, Settlement, TableKey
 from watcher.errors import DeliveryError, StoreError
 from watcher.ports import Notifier, Outgoing, Store, Telemetry
@@ -16,6 +17,7 @@ GIVE_UP_AFTER = 200  # attempts: about four days at the longest patience
 OUTCOMES_KEPT = 1000  # a message delivered later still tells what became of the change it announces
 
 Thread = tuple[str, str]  # (incident, topic): what must stay in order
+SAMPLED = {SamplerMode.FULL: "all keys", SamplerMode.THROTTLED: "throttled keys", SamplerMode.OFF: "keys, ended"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Post:
         self._unstored: list[Outgoing] = []
         self._unmarked: set[tuple[str, str]] = set()  # delivered, which the store could not be told
         self._stuck: set[Thread] = set()  # threads whose oldest stored message failed
-        self._outcomes: dict[tuple[TableKey, float], Settlement] = {}
+        self._outcomes: dict[tuple[TableKey, float], list[str]] = {}  # sentences, by table and instant of its intents
 
     def use(self, notifier: Notifier) -> None:
         """Address and deliver by this notifier from now on; what is already addressed keeps its topics."""
@@ -96,7 +98,8 @@ class Post:
 
     def _remember(self, settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:
-            self._outcomes[settlement.intent.action.table, settlement.intent.time] = settlement
+            said = self._outcomes.setdefault((settlement.intent.action.table, settlement.intent.time), [])
+            said.append(_outcome(settlement))
         for oldest in list(self._outcomes)[: max(0, len(self._outcomes) - OUTCOMES_KEPT)]:
             del self._outcomes[oldest]
 
@@ -159,13 +162,11 @@ class Post:
 
     def _with_outcome(self, outgoing: Outgoing) -> Outgoing:
         """The message with what became of the action it announces; the alert was written before acting."""
-        settlement = self._outcomes.get((outgoing.alert.table, outgoing.alert.time))
-        if settlement is None:
-            return outgoing
-        said = f"Outcome: {settlement.outcome}{f' ({settlement.detail})' if settlement.detail else ''}."
-        if said in outgoing.alert.done:
-            return outgoing
-        return replace(outgoing, alert=replace(outgoing.alert, done=f"{outgoing.alert.done} {said}".strip()))
+        done = outgoing.alert.done
+        for said in self._outcomes.get((outgoing.alert.table, outgoing.alert.time), ()):
+            if said not in done:
+                done = f"{done} {said}".strip()
+        return outgoing if done == outgoing.alert.done else replace(outgoing, alert=replace(outgoing.alert, done=done))
 
     @staticmethod
     def _next_attempt(now: float, outgoing: Outgoing, error: DeliveryError) -> float | None:
@@ -186,6 +187,16 @@ class Post:
 
     def _lost(self, error: StoreError) -> None:
         self._telemetry.trouble("store.failed", sentence=str(error))
+
+
+def _outcome(settlement: Settlement) -> str:
+    """What became of an action, a sentence; which one is plain from the message, except for what is sampled."""
+    why = f" ({settlement.detail})" if settlement.detail else ""
+    switch = settlement.intent.action.switch
+    if switch is None:
+        return f"Outcome: {settlement.outcome}{why}."
+    what = f"Sampling of {SAMPLED[switch.after]}" + (f" of index {switch.index}" if switch.index else "")
+    return f"{what}: {settlement.outcome}{why}."
 
 
 def _key(outgoing: Outgoing) -> tuple[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from watcher.core.model import Dimension, Intent, Lever, Settlement, Status, TableObservation
+from watcher.core.insights import Place, SamplerStatus, Survey
+from watcher.core.model import Dimension, Intent, Lever, Settlement, Status, Switch, TableObservation
 from watcher.core.reasons import Mode, Outcome
 from watcher.core.result import StepResult
 from watcher.observe import Sighting
@@ -22,7 +23,14 @@ def reconcile(now: float, intent: Intent, sightings: Mapping[str, Sighting]) -> 
     name = intent.action.table.name
     if name in sighting.missing:
         return Settlement(intent, Outcome.GONE, now, "the table does not exist any more")
-    observation = sighting.observations.get(name)
+    if intent.action.switch is not None:
+        return _reconcile_switch(now, intent, intent.action.switch, sighting.survey)
+    return _reconcile_units(now, intent, sighting)
+
+
+def _reconcile_units(now: float, intent: Intent, sighting: Sighting) -> Settlement | None:
+    """Of capacity, or of another scaler's floor."""
+    observation = sighting.observations.get(intent.action.table.name)
     if observation is None or (intent.action.lever is Lever.FLOOR and observation.scaling is None):
         return None
     current = [_current(change.dimension, intent.action.lever, observation) for change in intent.action.changes]
@@ -36,6 +44,20 @@ def reconcile(now: float, intent: Intent, sightings: Mapping[str, Sighting]) -> 
     shown = ", ".join("none" if value is None else str(value) for value in current)
     asked = ", ".join(str(value) for value in wanted)
     return Settlement(intent, Outcome.SUPERSEDED, now, f"not in force: {shown} where {asked} was asked for")
+
+
+def _reconcile_switch(now: float, intent: Intent, switch: Switch, survey: Survey | None) -> Settlement | None:
+    """By what a survey made after the intent shows, once AWS has finished switching."""
+    if survey is None or survey.at <= intent.time:
+        return None
+    sampler = survey.sampler(Place(intent.action.table.name, switch.index))
+    if not sampler.is_settled:
+        return None
+    # FAILED counts as off and is not: it stays, with its message, until it is switched off.
+    if sampler.mode is switch.after and sampler.status is not SamplerStatus.FAILED:
+        return Settlement(intent, Outcome.APPLIED, now, "found in force after the answer had been lost")
+    detail = sampler.failure or f"not in force: {sampler.mode} where {switch.after} was asked for"
+    return Settlement(intent, Outcome.SUPERSEDED, now, detail)
 
 
 def _current(dimension: Dimension, lever: Lever, observation: TableObservation) -> int | None:

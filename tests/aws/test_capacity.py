@@ -16,6 +16,9 @@ from tests.aws.test_discovery import table, throughput
 from watcher.aws.capacity import MUTATION_SPACING, ActingHand, AdvisingHand, MutationPacer
 from watcher.aws.client import AwsClients
 from watcher.aws.discovery import DynamoTables
+from watcher.aws.pace import ClockPacer, Wait
+from watcher.aws.samplers import INSIGHTS_RATE, Samplers
+from watcher.aws.switch import SamplingSwitch
 from watcher.clock import ScaledClock, SimulatedClock
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Action, Change, Dimension, Kind, Lever, TableKey
 from watcher.core.reasons import Mode, Outcome
@@ -39,10 +42,19 @@ def index(name: str = "by-day", status: str = "ACTIVE") -> dict[str, Any]:
 RAISE_READS = action(Change(TABLE_READ, 10, 50))
 
 
-def hand_of(clients: AwsClients, clock: SimulatedClock) -> ActingHand:
-    pacer = MutationPacer(clock, lambda _seconds: None)
-    tables = DynamoTables(clients.dynamodb(REGION), clock.now)
-    return ActingHand(tables, clients.dynamodb(REGION, mutating=True), scaling_adapter(clients), pacer)
+def hand_of(
+    clients: AwsClients, clock: SimulatedClock, wait: Wait = lambda _: None, pacer: MutationPacer | None = None
+) -> ActingHand:
+    """wait: of everything that has a pace, unless ``pacer`` is given."""
+    reading, mutating = clients.dynamodb(REGION), clients.dynamodb(REGION, mutating=True)
+    samplers = Samplers(reading, clients.cloudwatch(REGION), clock=clock, wait=wait)
+    return ActingHand(
+        DynamoTables(reading, clock.now),
+        mutating,
+        scaling_adapter(clients),
+        SamplingSwitch(samplers.describe, mutating, ClockPacer(INSIGHTS_RATE, clock, wait)),
+        pacer or MutationPacer(clock, wait),
+    )
 
 
 @pytest.fixture
@@ -381,8 +393,7 @@ class TestPacer:
         pacer = MutationPacer(clock, lambda _seconds: seen.append(len(fake.calls)))
         fake.script("DescribeTable", table())
         fake.script("UpdateTable", {"TableDescription": {}})
-        tables = DynamoTables(faked.dynamodb(REGION), clock.now)
-        hand = ActingHand(tables, faked.dynamodb(REGION, mutating=True), scaling_adapter(faked), pacer)
+        hand = hand_of(faked, clock, pacer=pacer)
         hand.carry_out(RAISE_READS)
         hand.carry_out(RAISE_READS)
         assert seen == [2]  # the second waited before its DescribeTable, after the first's two calls

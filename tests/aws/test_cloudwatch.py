@@ -14,15 +14,8 @@ from tests.aws.conftest import NOON, REGION, Calls
 from tests.aws.fake import HTML_500, FakeAws, Params, Reply, fault
 from tests.aws.fake import Answer as Scripted
 from watcher.aws.client import AwsClients
-from watcher.aws.cloudwatch import (
-    ABSURD,
-    HISTORY_POINTS_PER_SECOND,
-    PAGES_PER_CALL,
-    POINTS_PER_ANSWER,
-    CloudWatchMetrics,
-    HistoryPacer,
-    aws_metric,
-)
+from watcher.aws.cloudwatch import HISTORY_POINTS_PER_SECOND, CloudWatchMetrics, HistoryPacer, aws_metric
+from watcher.aws.metric_data import ABSURD, PAGES_PER_CALL, POINTS_PER_ANSWER
 from watcher.clock import utc
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Answer, Dimension, Kind, Metric, Query
 from watcher.errors import AwsDenied, AwsError, AwsUnavailable

@@ -11,7 +11,7 @@ from tests.aws.fake import FakeAws, Reply, fault
 from watcher.aws.client import AwsClients
 from watcher.aws.discovery import DAY, DynamoTables
 from watcher.clock import SimulatedClock
-from watcher.core.model import Billing, Kind, Status, TableKey, Throughput
+from watcher.core.model import Billing, KeySchema, Kind, Status, TableKey, Throughput
 from watcher.errors import AwsDenied, AwsNotFound, AwsUnavailable
 
 MIDNIGHT = NOON // DAY * DAY
@@ -83,6 +83,32 @@ def test_the_day_is_judged_by_the_given_clock(tables: DynamoTables, fake: FakeAw
     clock.advance(12 * 3600)
     tomorrow = tables.describe("orders").throughputs[""]
     assert (tomorrow.decreases_today, tomorrow.last_increase) == (0, NOON - 60)
+
+
+def keys(*attributes: str) -> list[dict[str, str]]:
+    """KeySchema of ``HASH:name`` and ``RANGE:name``."""
+    return [dict(zip(("KeyType", "AttributeName"), it.split(":"), strict=True)) for it in attributes]
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        pytest.param({"KeySchema": keys("HASH:pk")}, {"": KeySchema("pk")}, id="a partition key alone"),
+        pytest.param({"KeySchema": keys("RANGE:sk", "HASH:pk")}, {"": KeySchema("pk", "sk")}, id="with a sort key"),
+        pytest.param(
+            {"KeySchema": keys("HASH:a", "HASH:b", "RANGE:c", "RANGE:d")},
+            {"": KeySchema("a + b", "c + d")},
+            id="of several attributes",
+        ),
+        pytest.param({}, {}, id="not told"),
+    ],
+)
+def test_key_schemas(
+    tables: DynamoTables, fake: FakeAws, schema: dict[str, Any], expected: dict[str, KeySchema]
+) -> None:
+    index = {"IndexName": "by-day", "IndexStatus": "ACTIVE", "ProvisionedThroughput": throughput()}
+    fake.script("DescribeTable", table(**schema, GlobalSecondaryIndexes=[index | {"KeySchema": keys("HASH:day")}]))
+    assert tables.describe("orders").schemas == expected | {"by-day": KeySchema("day")}
 
 
 def test_an_on_demand_table_with_and_without_caps(tables: DynamoTables, fake: FakeAws) -> None:

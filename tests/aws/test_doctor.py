@@ -17,6 +17,7 @@ from watcher.aws.doctor import ABSENT_RULE, DESCRIBED, SHOWN, Finding, Plan, Ver
 from watcher.aws.permissions import PERMISSIONS
 from watcher.aws.prospects import hindrances, name_like
 from watcher.clock import SimulatedClock
+from watcher.core.insights import Sampling
 from watcher.core.model import (
     TABLE_READ,
     TABLE_WRITE,
@@ -37,10 +38,13 @@ BOUNDS = {Kind.READ: Bounds(5, 100), Kind.WRITE: Bounds(5, 100)}
 ADVISED = TablePolicy()
 ACTING = TablePolicy(mode=Mode.ACT, bounds=BOUNDS, index_bounds=(("*", BOUNDS),))
 FLOORED = replace(ACTING, auto_scaling=AutoScaling.FLOOR)
+SAMPLED = replace(FLOORED, sampling=Sampling.THROTTLED)
 READS = {
     "ListTables",
     "DescribeTable",
     "DescribeContributorInsights",
+    "ListContributorInsights",
+    "DescribeInsightRules",
     "GetMetricData",
     "ListMetrics",
     "GetInsightRuleReport",
@@ -58,6 +62,7 @@ def plan(**changes: Any) -> Plan:  # noqa: ANN401 - fields of the plan
         overlaps=lambda _: (),
         acts=False,
         floors=False,
+        samples=False,
     )
     return replace(plain, **changes)
 
@@ -79,6 +84,8 @@ def willing(fake: FakeAws, names: Sequence[str] = ("orders", "users")) -> FakeAw
     fake.script("ListTables", {"TableNames": list(names)})
     fake.script("DescribeTable", described)
     fake.script("DescribeContributorInsights", {"ContributorInsightsStatus": "DISABLED"})
+    fake.script("ListContributorInsights", {"ContributorInsightsSummaries": []})
+    fake.script("DescribeInsightRules", {"InsightRules": []})
     fake.script("GetMetricData", {"MetricDataResults": [{"Id": "q0", "StatusCode": "Complete", "Timestamps": []}]})
     fake.script("ListMetrics", {"Metrics": []})
     fake.script("GetInsightRuleReport", fault("ResourceNotFoundException"))
@@ -113,6 +120,8 @@ def test_where_all_is_allowed_nothing_is_missing(faked: AwsClients, fake: FakeAw
         "dynamodb:ListTables": Verdict.ALLOWED,
         "dynamodb:DescribeTable": Verdict.ALLOWED,
         "dynamodb:DescribeContributorInsights": Verdict.ALLOWED,
+        "dynamodb:ListContributorInsights": Verdict.ALLOWED,
+        "cloudwatch:DescribeInsightRules": Verdict.ALLOWED,
         "cloudwatch:GetMetricData": Verdict.ALLOWED,
         "cloudwatch:ListMetrics": Verdict.ALLOWED,
         "cloudwatch:GetInsightRuleReport": Verdict.ALLOWED,
@@ -128,16 +137,21 @@ def test_where_all_is_allowed_nothing_is_missing(faked: AwsClients, fake: FakeAw
 
 def test_a_plan_that_needs_everything_hears_of_every_permission_and_changes_nothing(fake: FakeAws) -> None:
     willing(fake).script("AssumeRole", _role())
-    everything = plan(policy=lambda _: FLOORED, acts=True, floors=True, topics=[TOPIC, TOPIC], role_arn=ROLE)
+    everything = plan(
+        policy=lambda _: SAMPLED, acts=True, floors=True, samples=True, topics=[TOPIC, TOPIC], role_arn=ROLE
+    )
     with AwsClients(settings(fake.url, role_arn=ROLE)) as clients:
         findings = examined(clients, everything)
     assert {finding.action for finding in findings} - {""} == {permission.action for permission in PERMISSIONS}
     assert [(finding.subject, finding.action) for finding in findings if finding.verdict is Verdict.NOT_TRIED] == [
         (REGION, "dynamodb:UpdateTable"),
         (REGION, "application-autoscaling:RegisterScalableTarget"),
+        (REGION, "dynamodb:UpdateContributorInsights"),
+        (REGION, "iam:CreateServiceLinkedRole"),
         (TOPIC, "sns:Publish"),
     ]
     assert of(findings, "dynamodb:UpdateTable").sentence == "it would change something; needed for 2 tables here"
+    assert of(findings, "dynamodb:UpdateContributorInsights").sentence.endswith("needed for 2 tables here")
     assert not [finding for finding in findings if finding.is_missing]
     assert {operation for operation, _ in fake.calls} == READS
 
@@ -163,6 +177,25 @@ def test_latency_that_is_off_needs_no_list_of_metrics(faked: AwsClients, fake: F
     findings = examined(faked, plan(latency=False)) if willing(fake) else []
     assert of(findings, "cloudwatch:ListMetrics").verdict is Verdict.NOT_TRIED
     assert fake.sent("ListMetrics") == []
+
+
+def test_the_rules_in_use_are_counted_against_the_quota(faked: AwsClients, fake: FakeAws) -> None:
+    rule = {"Name": "r", "State": "ENABLED", "Schema": "s", "Definition": "d"}
+    sampled = {"TableName": "orders", "ContributorInsightsStatus": "ENABLED"}
+    willing(fake).script("DescribeInsightRules", {"InsightRules": [rule] * 3})
+    fake.script("ListContributorInsights", {"ContributorInsightsSummaries": [sampled]})
+    findings = examined(faked, plan(rules_quota=200))
+    assert of(findings, "cloudwatch:DescribeInsightRules").sentence == "3 of 200 Contributor Insights rules are in use"
+    assert of(findings, "dynamodb:ListContributorInsights").sentence == (
+        "it is on in 1 place, each table and each index being one"
+    )
+
+
+def test_tables_without_sampling_are_not_counted_for_it(faked: AwsClients, fake: FakeAws) -> None:
+    policies = {"orders": SAMPLED, "users": ACTING}
+    wanted = plan(policy=policies.get, acts=True, samples=True)
+    findings = examined(faked, wanted) if willing(fake) else []
+    assert of(findings, "dynamodb:UpdateContributorInsights").sentence.endswith("needed for 1 table here")
 
 
 def test_no_more_than_the_first_hundred_tables_are_described(faked: AwsClients, fake: FakeAws) -> None:
@@ -271,7 +304,7 @@ def test_without_credentials_nothing_is_asked(fake: FakeAws) -> None:
         ("credentials", Verdict.DENIED)
     ]
     assert {finding.verdict for finding in findings if finding.action} == {Verdict.NOT_TRIED}
-    assert len([finding for finding in findings if finding.action]) == 8
+    assert len([finding for finding in findings if finding.action]) == 10
 
 
 def test_a_role_that_cannot_be_assumed_ends_the_questions(fake: FakeAws) -> None:
@@ -375,7 +408,7 @@ HELD = ScalableTarget(5, 100)
             replace(PROVISIONED, replicas=("eu-west-1", "us-west-2")),
             ACTING,
             {},
-            ["a global table, with replicas in eu-west-1, us-west-2: act mode changes nothing there"],
+            ["a global table, with replicas in eu-west-1, us-west-2: act mode changes no capacity there"],
             id="a global table",
         ),
         pytest.param(

@@ -196,3 +196,53 @@ class TestTheLimit:
     def test_what_cannot_fit_is_an_error(self, form: Format) -> None:
         with pytest.raises(ValueError, match="does not fit 300 bytes"):
             render(ALERT, form, limit=300)
+
+
+HOT = replace(
+    ALERT,
+    cause=Cause.KEY_RANGE,
+    subject="orders: writes throttled, one key is too hot; nothing raised",
+    sentence="Writes of orders are throttled: one key range is above a partition's 1,000 write units/s.",
+    facts=(
+        ("demand", "1,350/s"),
+        ("hot keys", "One key, key:0a1b2c3d4e5f, takes 86 % of the traffic of orders."),
+        ("keys", "key:0a1b2c3d4e5f 86 % of the traffic, 99 % of a partition's ceiling consumed"),
+        ("not seen", "Requests in PartiQL are not counted by Contributor Insights."),
+    ),
+    done="Nothing.",
+    todo="More capacity cannot help. Spread key:0a1b2c3d4e5f over 2 shards.",
+)
+
+
+class TestHotKeys:
+    @pytest.mark.parametrize("form", list(Format))
+    def test_every_format_tells_the_verdict_the_keys_and_the_blind_spots(self, form: Format) -> None:
+        body = render(HOT, form).body
+        for _, told in HOT.facts:
+            assert told in body
+        assert HOT.todo in body
+
+    def test_people_read_them_under_each_other(self) -> None:
+        body = render(HOT, Format.TEXT).body
+        assert (
+            "  demand    1,350/s\n"
+            "  hot keys  One key, key:0a1b2c3d4e5f, takes 86 % of the traffic of orders.\n"
+            "  keys      key:0a1b2c3d4e5f 86 % of the traffic, 99 % of a partition's ceiling consumed\n"
+            "  not seen  Requests in PartiQL are not counted by Contributor Insights.\n"
+        ) in body
+
+    @pytest.mark.parametrize("form", list(Format))
+    def test_a_message_too_long_keeps_the_verdict_and_what_to_do(self, form: Format) -> None:
+        long = replace(HOT, facts=(*HOT.facts, *((f"hot keys of index {n}", "é" * 2000) for n in range(200))))
+        message = render(long, form)
+        assert "one key is too hot" in message.subject
+        assert HOT.facts[1][1] in message.body, "the facts of the table come first and go last"
+        assert HOT.todo in message.body
+
+    def test_a_key_in_plain_is_text_in_a_chat_and_calls_nobody(self) -> None:
+        evil = "<!channel> <https://evil.example|x> a&b"
+        alert = replace(HOT, sentence=evil, facts=(("keys", evil),), done=evil, todo=evil)
+        document = json.loads(render(alert, Format.CHAT).body)
+        harmless = "&lt;!channel&gt; &lt;https://evil.example|x&gt; a&amp;b"
+        assert document["content"]["description"] == f"{harmless}\n\n- keys: {harmless}\n\n{harmless}"
+        assert document["content"]["nextSteps"] == [harmless]

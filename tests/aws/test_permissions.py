@@ -56,7 +56,12 @@ def _called(tree: ast.AST, methods: dict[str, tuple[str, str]]) -> set[tuple[str
 def test_every_call_has_its_permission_and_every_permission_a_call() -> None:
     methods = _operations()
     called = set().union(*(_called(ast.parse(path.read_text()), methods) for path in SOURCES))
-    assert called == {(permission.service, permission.operation) for permission in PERMISSIONS}
+    assert called == {(it.service, it.operation) for it in PERMISSIONS if it.called}
+
+
+def test_what_is_not_called_is_asked_for_by_aws_in_the_callers_name() -> None:
+    """See AWS docs: Using service-linked roles for Contributor Insights for DynamoDB."""
+    assert {permission.action for permission in PERMISSIONS if not permission.called} == {"iam:CreateServiceLinkedRole"}
 
 
 def test_every_call_names_its_permission_where_it_is_made() -> None:
@@ -68,7 +73,8 @@ def test_every_call_names_its_permission_where_it_is_made() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "aws_call"
         if isinstance(node.args[0], ast.Name)
     }
-    constants = {name for name, value in vars(permissions).items() if value in PERMISSIONS and name.isupper()}
+    called = [permission for permission in PERMISSIONS if permission.called]
+    constants = {name for name, value in vars(permissions).items() if value in called and name.isupper()}
     assert named == constants
 
 
@@ -95,6 +101,14 @@ READS = {permission.action for permission in PERMISSIONS if not permission.acts}
             {"dynamodb:UpdateTable", "application-autoscaling:RegisterScalableTarget"},
             id="and floors where configured",
         ),
+        pytest.param(
+            Mode.ACT,
+            {"sampling": True},
+            {"dynamodb:UpdateTable", "dynamodb:UpdateContributorInsights", "iam:CreateServiceLinkedRole"},
+            id="and what is sampled, where configured",
+        ),
+        pytest.param(Mode.ADVISE, {"sampling": True}, set(), id="advising switches no sampling either"),
+        pytest.param(Mode.ACT, {"act_tables": [], "sampling": True}, set(), id="nor does acting on no table"),
         pytest.param(Mode.ADVISE, {"topic_arns": ["arn:aws:sns:eu-west-1:1:t"]}, {"sns:Publish"}, id="with alerts"),
         pytest.param(
             Mode.ADVISE,
@@ -119,6 +133,7 @@ def test_every_statement_of_a_full_policy() -> None:
         account=ACCOUNT,
         topic_arns=["arn:aws:sns:us-east-1:123456789012:pages"],
         auto_scaling_floor=True,
+        sampling=True,
         role_arn="arn:aws:iam::210987654321:role/watcher",
     )
     statements = {statement["Sid"]: statement for statement in document["Statement"]}
@@ -140,14 +155,20 @@ def test_every_statement_of_a_full_policy() -> None:
         "ObserveTopic": ["arn:aws:sns:us-east-1:123456789012:pages"],
         "ObserveRole": ["arn:aws:iam::210987654321:role/watcher"],
         "ActTable": [f"{china}/carts", f"{home}/carts"],
+        "ActTableAndIndex": [f"{place}/{form}" for place in (china, home) for form in ("carts", "carts/index/*")],
         "ActScalableTarget": [
             f"arn:aws-cn:application-autoscaling:cn-north-1:{ACCOUNT}:scalable-target/*",
             f"arn:aws:application-autoscaling:us-east-1:{ACCOUNT}:scalable-target/*",
+        ],
+        "ActServiceLinkedRole": [
+            f"arn:aws-cn:iam::{ACCOUNT}:role/aws-service-role/contributorinsights.dynamodb.amazonaws.com/*",
+            f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/contributorinsights.dynamodb.amazonaws.com/*",
         ],
     }
     assert {sid: statement["Condition"] for sid, statement in statements.items() if "Condition" in statement} == {
         "ObserveAny": {"StringEquals": {"aws:RequestedRegion": ["cn-north-1", "us-east-1"]}},
         "ActScalableTarget": {"StringEquals": {"application-autoscaling:service-namespace": "dynamodb"}},
+        "ActServiceLinkedRole": {"StringEquals": {"iam:AWSServiceName": "contributorinsights.dynamodb.amazonaws.com"}},
     }
 
 
@@ -175,8 +196,12 @@ def test_only_what_cannot_be_narrowed_is_allowed_on_everything() -> None:
     broad = {permission.action for permission in PERMISSIONS if permission.resource is Resource.ANY}
     assert broad == {
         "dynamodb:ListTables",
+        "dynamodb:ListContributorInsights",
+        "cloudwatch:DescribeInsightRules",
         "cloudwatch:GetMetricData",
         "cloudwatch:ListMetrics",
         "application-autoscaling:DescribeScalableTargets",
     }
-    assert all(permission.why for permission in needed(Mode.ACT, auto_scaling_floor=True, topics=True, role=True))
+    everything = needed(Mode.ACT, auto_scaling_floor=True, topics=True, role=True, sampling=True)
+    assert everything == PERMISSIONS
+    assert all(permission.why for permission in everything)

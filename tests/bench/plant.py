@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from watcher.clock import process_seconds
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Dimension, Metric
-from watcher.replay.plant import IndexSpec, MinuteDemand, Plant, TableSpec
+from watcher.replay.plant import IndexSpec, KeyShare, MinuteDemand, Plant, TableSpec
 
 START = 1_700_006_400  # 2023-11-15T00:00:00Z
 MINUTES = 2 * 1440
@@ -16,7 +16,7 @@ BUDGET = 40.0  # microseconds per dimension-minute of a plain table
 
 def measure(load: float, indexes: tuple[IndexSpec, ...] = (), hot: float = 0.0) -> float:
     """Microseconds per dimension-minute of a table of 1,000/1,000 whose demand averages ``load`` of that."""
-    shares: Mapping[Dimension, tuple[tuple[str, float], ...]] = {TABLE_WRITE: (("k", hot),)} if hot else {}
+    shares: Mapping[Dimension, tuple[KeyShare, ...]] = {TABLE_WRITE: (KeyShare("k", hot),)} if hot else {}
 
     def demand(minute: int) -> MinuteDemand:
         units = 60_000.0 * load * (0.7 + 0.6 * (minute // 60 % 7) / 6)

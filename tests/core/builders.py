@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from watcher.core.insights import KeySample
 from watcher.core.model import (
     CAUSE_METRICS,
     TABLE_WRITE,
@@ -20,7 +21,6 @@ from watcher.core.model import (
     Change,
     Decision,
     Dimension,
-    HotKeyReport,
     Intent,
     Kind,
     Lever,
@@ -119,7 +119,7 @@ def observed(
     silent: Iterable[Dimension] = (),
     scaling: Mapping[Dimension, ScalableTarget] | None = None,
     scaling_unread: bool = False,
-    hot_keys: Mapping[str, HotKeyReport] | None = None,
+    hot_keys: Mapping[str, KeySample] | None = None,
     now: float = NOON,
 ) -> TableObservation:
     """One cycle's observation. A dimension of which nothing is said consumes 70 % of its capacity, evenly; one of

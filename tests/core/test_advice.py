@@ -20,15 +20,14 @@ from tests.core.builders import (
     table,
     throughput,
 )
-from watcher.core.advice import CAUSE_WORDS, headed, shortened
+from watcher.core.advice import CAUSE_WORDS, WHAT_TO_DO, headed, shortened
+from watcher.core.insights import KeySample, KeyTrace, SamplerMode
 from watcher.core.model import (
     TABLE_READ,
     TABLE_WRITE,
     Alert,
     Billing,
     Dimension,
-    HotKey,
-    HotKeyReport,
     Kind,
     ScalableTarget,
     Status,
@@ -403,25 +402,48 @@ def test_mixed_causes_are_told_apart() -> None:
     assert facts["throttled, one key range is too hot"] == "40 events"
 
 
-@pytest.mark.parametrize(
-    ("report", "fact"),
-    [
-        pytest.param(
-            HotKeyReport(sampled=True, throttled=(HotKey("h:1", 300), HotKey("h:2", 30), HotKey("h:3", 29))),
-            "h:1 (up to 300 throttles a minute), h:2 (up to 30 throttles a minute)",
-            id="keys with a tenth of the hottest one's throttles, not those with less",
-        ),
-        pytest.param(
-            HotKeyReport(sampled=False, note="no permission"),
-            "not sampled: no permission",
-            id="not sampled is not no hot key",
-        ),
-        pytest.param(HotKeyReport(sampled=True), "no key reported yet", id="sampled, nothing yet"),
-    ],
+def trace(label: str, events: float) -> KeyTrace:
+    """Throttled as often in each of the last five minutes."""
+    return KeyTrace(label, label, label, {ago(minute): events for minute in range(1, 6)})
+
+
+NAMED = KeySample(
+    NOON - 3600,
+    NOON,
+    SamplerMode.THROTTLED,
+    throttled=(trace("h:1", 300), trace("h:2", 6)),
+    since=NOON - 86_400,
 )
-def test_hot_keys(report: HotKeyReport, fact: str) -> None:
-    seen = observed(causes={(TABLE_WRITE, Cause.KEY_RANGE): {1: 300}}, hot_keys={"": report})
-    assert dict(told(seen).facts)["hot keys"] == fact
+UNREAD = KeySample(NOON, NOON, note="no permission", complete=False)
+
+
+def of_key_range(sample: KeySample) -> Alert:
+    causes = {(TABLE_WRITE, Cause.KEY_RANGE): dict.fromkeys(range(1, 6), 306.0)}
+    return told(observed(causes=causes, hot_keys={"": sample}))
+
+
+def test_a_hot_key_is_named_with_what_to_do() -> None:
+    text = of_key_range(NAMED)
+
+    assert text.subject == "orders: writes throttled, one key is too hot"
+    assert "h:1" in dict(text.facts)["hot keys"]
+    assert dict(text.facts)["keys"].startswith("h:1 98 % of the throttled requests, 300 throttles a minute")
+    assert text.todo != WHAT_TO_DO[Cause.KEY_RANGE]
+
+
+def test_keys_that_cannot_be_read_are_not_no_hot_keys() -> None:
+    text = of_key_range(UNREAD)
+
+    assert text.subject == "orders: writes throttled, one key range is too hot"
+    assert "no permission" in dict(text.facts)["hot keys"]
+    assert "keys" not in dict(text.facts)
+    assert text.todo == WHAT_TO_DO[Cause.KEY_RANGE]
+
+
+def test_where_capacity_is_the_answer_unread_keys_are_nobodys_worry() -> None:
+    text = told(observed(consumed=BUSY, causes=STARVED, hot_keys={"": UNREAD}))
+
+    assert "hot keys" not in dict(text.facts)
 
 
 @pytest.mark.parametrize("length", [1, 40, 41, 99, 255])

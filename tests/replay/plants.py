@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from watcher.core.model import TABLE_WRITE, Billing, Dimension, Kind
-from watcher.replay.plant import IndexSpec, MinuteDemand, MinuteTruth, Plant, TableSpec
+from watcher.replay.plant import IndexSpec, KeyShare, MinuteDemand, MinuteTruth, Plant, TableSpec
 
 MIDNIGHT = 1_699_920_000  # 2023-11-14T00:00:00Z, a Tuesday
 NOON = MIDNIGHT + 12 * 3600
@@ -16,7 +16,7 @@ def even_plant(start: int = NOON, *, actuation: float = 30.0) -> Plant:
 
 
 def script(
-    *rates: float, dimension: Dimension = TABLE_WRITE, start: int = NOON, hot: tuple[tuple[str, float], ...] = ()
+    *rates: float, dimension: Dimension = TABLE_WRITE, start: int = NOON, hot: tuple[KeyShare, ...] = ()
 ) -> Callable[[int], MinuteDemand]:
     """Units per second, one rate per minute from ``start``; the last one goes on for ever."""
 

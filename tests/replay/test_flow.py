@@ -8,7 +8,7 @@ from tests.replay.plants import NOON, even_plant, minutes, script, table
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Billing, Dimension, Kind
 from watcher.core.reasons import Cause
 from watcher.replay.flow import Flow, Meter
-from watcher.replay.plant import IndexSpec, MinuteDemand, Plant, TableSpec
+from watcher.replay.plant import IndexSpec, KeyShare, MinuteDemand, Plant, TableSpec
 from watcher.replay.spread import profile
 
 INDEX_WRITE = Dimension("by-day", Kind.WRITE)
@@ -102,7 +102,7 @@ def test_capacity_seconds_of_a_minute_with_a_change() -> None:
 )
 def test_hot_key_is_refused_whatever_the_capacity(share: float, rate: float, key_range: float) -> None:
     plant = even_plant()
-    plant.create(table(script(rate, hot=(("customer-1", share),)), write=10_000))
+    plant.create(table(script(rate, hot=(KeyShare("customer-1", share),)), write=10_000))
     plant.advance(NOON + 60)
     (truth,) = minutes(plant)
     assert truth.throttled == pytest.approx(key_range)
@@ -114,7 +114,7 @@ def test_hot_key_is_refused_whatever_the_capacity(share: float, rate: float, key
 
 def test_reads_have_a_ceiling_of_three_thousand() -> None:
     plant = even_plant()
-    plant.create(table(script(3100.0, dimension=TABLE_READ, hot=(("k", 1.0),)), read=10_000))
+    plant.create(table(script(3100.0, dimension=TABLE_READ, hot=(KeyShare("k", 1.0),)), read=10_000))
     plant.advance(NOON + 60)
     # One key asks 3100: 100 too many, 60 seconds.
     assert minutes(plant, TABLE_READ)[0].causes == {Cause.KEY_RANGE: pytest.approx(6000.0)}
@@ -122,7 +122,7 @@ def test_reads_have_a_ceiling_of_three_thousand() -> None:
 
 def test_hot_key_and_want_of_capacity_are_told_apart() -> None:
     plant = even_plant()
-    plant.create(table(script(2400.0, hot=(("k", 0.5),)), write=2000))
+    plant.create(table(script(2400.0, hot=(KeyShare("k", 0.5),)), write=2000))
     plant.advance(NOON + 60)
     # Of 2400 the key loses 200; 2200 against 2000 leave 200 for want of capacity.
     (truth,) = minutes(plant)
@@ -172,7 +172,7 @@ def test_what_one_part_refuses_is_withheld_from_the_others() -> None:
 
 def test_index_with_a_hot_key_presses_back_on_the_table() -> None:
     def demand(_minute: int) -> MinuteDemand:
-        return MinuteDemand({TABLE_WRITE: 60 * 1500.0}, {INDEX_WRITE: (("today", 1.0),)})
+        return MinuteDemand({TABLE_WRITE: 60 * 1500.0}, {INDEX_WRITE: (KeyShare("today", 1.0),)})
 
     plant = even_plant()
     plant.create(table(demand, write=5000, indexes=(IndexSpec("by-day", 5, 5000),)))

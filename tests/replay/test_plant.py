@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.replay.plants import NOON
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Dimension, Kind, Metric
 from watcher.core.reasons import Cause
-from watcher.replay.plant import IndexSpec, MinuteDemand, MinuteTruth, Plant, PlantRefusal, TableSpec
+from watcher.replay.plant import IndexSpec, KeyShare, MinuteDemand, MinuteTruth, Plant, PlantRefusal, TableSpec
 from watcher.replay.spread import SECONDS, profile, salt
 
 INDEX_READ = Dimension("by-day", Kind.READ)
@@ -27,7 +27,7 @@ def wild_demand(seed: int) -> Callable[[int], MinuteDemand]:
     def demand(minute: int) -> MinuteDemand:
         draw = Random(f"{seed}:{minute}")  # noqa: S311 - simulated traffic, not a secret
         units = {dimension: 60.0 * draw.choice((0.0, 20.0, 90.0, 400.0, 2500.0)) for dimension in DIMENSIONS[:3]}
-        hot = {dimension: (("k1", 0.6), ("k2", 0.3)) for dimension in DIMENSIONS if draw.random() < 0.3}
+        hot = {dimension: (KeyShare("k1", 0.6), KeyShare("k2", 0.3)) for dimension in DIMENSIONS if draw.random() < 0.3}
         return MinuteDemand(units, hot)
 
     return demand

@@ -7,6 +7,7 @@ import pytest
 from tests.replay.plants import NOON, even_plant, script, table
 from tests.store.samples import TOPIC, alert
 from watcher.clock import SimulatedClock
+from watcher.core.insights import Place, SamplerMode
 from watcher.core.model import (
     TABLE_READ,
     TABLE_WRITE,
@@ -25,14 +26,14 @@ from watcher.core.model import (
 from watcher.core.reasons import Mode, Outcome
 from watcher.errors import AwsNotFound, DeliveryError
 from watcher.ports import Outgoing
-from watcher.replay.plant import ACCOUNT, IndexSpec
+from watcher.replay.plant import ACCOUNT, IndexSpec, KeyShare
 from watcher.replay.ports import Mailbox, PlantAws
 
 ORDERS = TableKey(ACCOUNT, "us-east-1", "orders")
 INDEX_WRITE = Dimension("by-day", Kind.WRITE)
 
 
-def aws(*rates: float, billing: Billing = Billing.PROVISIONED, hot: tuple[tuple[str, float], ...] = ()) -> PlantAws:
+def aws(*rates: float, billing: Billing = Billing.PROVISIONED, hot: tuple[KeyShare, ...] = ()) -> PlantAws:
     """orders, 10/10, with an index of 20/20."""
     plant = even_plant()
     demand = script(*(rates or (5.0,)), hot=hot)
@@ -75,12 +76,13 @@ def test_an_unknown_table_is_not_found_as_the_port_says_it() -> None:
 
 
 def test_hot_keys_are_the_throttled_ones_busiest_first() -> None:
-    world = aws(3000.0, hot=(("a", 0.5), ("b", 0.3)))
+    world = aws(3000.0, hot=(KeyShare("a", 0.5), KeyShare("b", 0.3)))
     pass_time(world, 300)
-    report = world.report("orders", "", NOON, NOON + 300)
-    assert report.sampled
-    assert [key.key for key in report.throttled[:2]] == ["a", "b"]
-    assert report.throttled[0].per_minute > report.throttled[1].per_minute
+    sampler = world.insights.describe(Place("orders"))
+    sample = world.insights.sample(Place("orders"), sampler, sampler.rules, NOON, NOON + 300)
+    assert (sample.mode, sample.complete) == (SamplerMode.THROTTLED, True)
+    assert [key.label for key in sample.throttled[:2]] == ["key:a", "key:b"]
+    assert sample.throttled[0].busiest > sample.throttled[1].busiest
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from tests.replay.plants import NOON, even_plant, script, table
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Billing, Dimension, Kind, Metric
-from watcher.replay.plant import IndexSpec, MinuteDemand, Plant, TableSpec
+from watcher.replay.plant import IndexSpec, KeyShare, MinuteDemand, Plant, TableSpec
 
 INDEX_WRITE = Dimension("by-day", Kind.WRITE)
 DAY = 86_400
@@ -246,7 +246,7 @@ def hot_plant() -> Plant:
             return MinuteDemand()
         return MinuteDemand(
             {TABLE_WRITE: 2400.0 * 60, TABLE_READ: 600.0 * 60},
-            {TABLE_WRITE: (("customer-1", 0.5),), TABLE_READ: (("customer-1", 1.0),)},
+            {TABLE_WRITE: (KeyShare("customer-1", 0.5),), TABLE_READ: (KeyShare("customer-1", 1.0),)},
         )
 
     plant = even_plant()
@@ -258,7 +258,7 @@ def hot_plant() -> Plant:
 def test_accessed_keys_count_three_for_a_write_and_one_for_a_read() -> None:
     hot, ordinary, *rest = hot_plant().contributors("orders", "", throttled=False, start=NOON, end=NOON + DAY)
     # 1000 writes x 3 + 600 reads, 60 s: exactly one partition's write ceiling (180,000) and the reads.
-    assert hot.key == "customer-1"
+    assert hot.keys == ("customer-1",)
     assert hot.minutes == pytest.approx({NOON + 600: 216_000.0})
     assert (hot.busiest, hot.total) == pytest.approx((216_000.0, 216_000.0))
     # The other 1200 writes a second are even over 1,000 keys: 1.2 x 3 x 60.
@@ -268,18 +268,18 @@ def test_accessed_keys_count_three_for_a_write_and_one_for_a_read() -> None:
 
 def test_throttled_keys_count_requests() -> None:
     (hot,) = hot_plant().contributors("orders", "", throttled=True, start=NOON, end=NOON + DAY)
-    assert (hot.key, hot.minutes) == ("customer-1", {NOON + 600: 12_000.0})
+    assert (hot.keys, hot.minutes) == (("customer-1",), {NOON + 600: 12_000.0})
 
 
 def test_contributors_respect_window_and_publication() -> None:
     plant = hot_plant()
     assert plant.contributors("orders", "", throttled=True, start=NOON, end=NOON + 600) == []
     early = Plant(NOON, jitter=0.0, late_share=0.0, spread=0.0)
-    early.create(table(script(20.0, hot=(("k", 1.0),))))
+    early.create(table(script(20.0, hot=(KeyShare("k", 1.0),))))
     early.advance(NOON + 119.999)
     assert early.contributors("orders", "", throttled=True, start=NOON, end=NOON + DAY) == []
     early.advance(NOON + 120.0)
-    assert [it.key for it in early.contributors("orders", "", throttled=True, start=NOON, end=NOON + DAY)] == ["k"]
+    assert [it.keys for it in early.contributors("orders", "", throttled=True, start=NOON, end=NOON + DAY)] == [("k",)]
 
 
 def test_back_pressure_is_not_in_the_tables_throttled_keys() -> None:
@@ -291,3 +291,65 @@ def test_back_pressure_is_not_in_the_tables_throttled_keys() -> None:
     # 180 refused requests hit 180 ordinary keys, one each; 25 are reported.
     assert len(of_index) == 25
     assert {it.busiest for it in of_index} == {1.0}
+
+
+def itemised(*shares: KeyShare, unseen: float = 0.0) -> Plant:
+    """A minute of 2,000 writes a second on 1,800 provisioned, with sort keys, so that everything is throttled a bit."""
+    plant = even_plant()
+    demand = script(2000.0, hot=shares)
+    plant.create(TableSpec("orders", 10, 1800, demand=demand, has_sort_key=True, unseen=unseen))
+    plant.advance(NOON + 120)
+    return plant
+
+
+def seen(plant: Plant, *, throttled: bool, items: bool) -> dict[tuple[str, ...], float]:
+    """The first minute's value by contributor, in order."""
+    found = plant.contributors("orders", "", throttled=throttled, start=NOON, end=NOON + 60, items=items)
+    return {one.keys: one.minutes[NOON] for one in found}
+
+
+def test_items_are_pairs_and_add_up_to_their_partition_key() -> None:
+    plant = itemised(KeyShare("a", 0.25, sort="1"), KeyShare("a", 0.05, sort="2"), KeyShare("b", 0.1))
+    for throttled in (True, False):
+        keys = seen(plant, throttled=throttled, items=False)
+        items = seen(plant, throttled=throttled, items=True)
+        assert list(keys)[:2] == [("a",), ("b",)]
+        assert list(items)[:2] == [("a", "1"), ("a", "2")]
+        assert items["a", "1"] + items["a", "2"] == pytest.approx(keys["a",], abs=1.0)
+        assert items["a", "1"] == pytest.approx(5 * items["a", "2"], abs=5.0)
+        assert len(keys) == len(items) == 25
+
+
+def test_a_key_without_named_items_is_even_over_a_thousand_of_them() -> None:
+    # Half of 1,800 served a second, x 3 x 60: 162,000 units over 1,000 items, as the other half over 1,000 keys.
+    items = seen(itemised(KeyShare("a", 0.5)), throttled=False, items=True)
+    assert list(items.values()) == pytest.approx([162.0] * 25)
+    assert list(items)[:2] == [("a", "item-0001"), ("a", "item-0002")]
+
+
+def test_ordinary_keys_have_one_item_each() -> None:
+    items = seen(itemised(), throttled=False, items=True)
+    assert list(items)[:2] == [("item-0001", "0"), ("item-0002", "0")]
+
+
+@pytest.mark.parametrize(
+    ("unseen", "accessed", "refused"),
+    [
+        # "a" has half of 1,800 served, x 3 x 60, and half of 200 refused, x 60; it is not above its ceiling.
+        pytest.param(0.0, 162_000.0, 6000.0, id="everything is seen"),
+        pytest.param(0.25, 121_500.0, 4500.0, id="a quarter is PartiQL"),
+        pytest.param(1.0, None, None, id="all of it is"),
+    ],
+)
+def test_contributor_insights_does_not_see_everything(
+    unseen: float, accessed: float | None, refused: float | None
+) -> None:
+    plant = itemised(KeyShare("a", 0.5, sort="1"), unseen=unseen)
+    for throttled, expected in ((False, accessed), (True, refused)):
+        found = seen(plant, throttled=throttled, items=False)
+        if expected is None:
+            assert found == {}
+        else:
+            assert found["a",] == pytest.approx(expected)
+    # CloudWatch's own metrics count all the same.
+    assert shown(plant, Metric.THROTTLED) == {NOON: 12_000.0}

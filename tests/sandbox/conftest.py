@@ -11,7 +11,7 @@ from botocore.config import Config
 from tests.sandbox.shapes import Wire
 from watcher.clock import SimulatedClock
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Dimension, Kind
-from watcher.replay.plant import IndexSpec, MinuteDemand, Plant, TableSpec
+from watcher.replay.plant import IndexSpec, KeyShare, MinuteDemand, Plant, TableSpec
 from watcher.sandbox import Sandbox
 
 OPENED = 1_790_000_100.0 // 3600 * 3600 + 7200  # a full hour, far from midnight
@@ -26,7 +26,7 @@ def busy(_minute: int) -> MinuteDemand:
     """Twice what the table's writes can take, with one key hot; half of what its reads can."""
     return MinuteDemand(
         units={TABLE_READ: 50 * 60, TABLE_WRITE: 40 * 60, Dimension("by-day", Kind.READ): 2 * 60},
-        hot={TABLE_WRITE: (("user#1", 0.5),)},
+        hot={TABLE_WRITE: (KeyShare("user#1", 0.5),)},
     )
 
 

@@ -16,7 +16,7 @@ from watcher.aws.cloudwatch import CloudWatchMetrics
 from watcher.clock import SimulatedClock, utc
 from watcher.core.model import TABLE_WRITE, Answer, Billing, Dimension, Kind, Metric, Query
 from watcher.core.reasons import Cause
-from watcher.replay.plant import MinuteDemand, Plant, TableSpec
+from watcher.replay.plant import KeyShare, MinuteDemand, Plant, TableSpec
 from watcher.sandbox import Sandbox
 
 BY_DAY = {"TableName": "busy", "GlobalSecondaryIndexName": "by-day"}
@@ -144,7 +144,7 @@ def test_provisioned_capacity_comes_every_five_minutes_and_late(
 
 def test_causes_keep_their_names_all_the_way(clock: SimulatedClock) -> None:
     def heat(_minute: int) -> MinuteDemand:
-        return MinuteDemand({TABLE_WRITE: 2000 * 60.0}, {TABLE_WRITE: (("user#1", 0.8),)})
+        return MinuteDemand({TABLE_WRITE: 2000 * 60.0}, {TABLE_WRITE: (KeyShare("user#1", 0.8),)})
 
     hot = TableSpec("hot", read=1, write=3000, demand=heat)
     capped = TableSpec(
@@ -354,7 +354,7 @@ READS = query("ConsumedReadCapacityUnits", {"TableName": "busy"})
         pytest.param(
             {"MetricDataQueries": [{"Id": "e", "Expression": "SEARCH('', 'Sum')"}]},
             "ValidationError",
-            "does not evaluate expressions",
+            "evaluates no expressions but INSIGHT_RULE_METRIC",
             id="an expression is refused and not answered with silence",
         ),
     ],

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.sandbox.conftest import OPENED, Clients, client_of
-from watcher.clock import SimulatedClock, process_seconds
+from watcher.clock import SimulatedClock, process_seconds, utc
 from watcher.sandbox import Sandbox
-from watcher.sandbox.front import MUTATION_BURST
 
 
 def units(read: int, write: int) -> dict[str, int]:
@@ -113,22 +113,78 @@ def test_cleared_faults_are_forgotten(aws: Clients, sandbox: Sandbox) -> None:
     assert aws("dynamodb").list_tables()["TableNames"] == ["busy", "quiet", "sorted"]
 
 
-def test_mutations_are_limited_to_one_a_second_after_a_burst(aws: Clients, clock: SimulatedClock) -> None:
-    dynamodb = aws("dynamodb")
-
-    def mutate() -> None:
-        dynamodb.update_contributor_insights(TableName="busy", ContributorInsightsAction="DISABLE")
-
-    for _ in range(MUTATION_BURST):
-        mutate()
-    with pytest.raises(ClientError, match="rate of control plane requests made by this account is too high") as refused:
-        mutate()
+@pytest.mark.parametrize(
+    ("service", "call", "arguments", "burst", "per_second", "refusal"),
+    [
+        pytest.param(
+            "dynamodb",
+            "update_contributor_insights",
+            {"TableName": "busy", "ContributorInsightsAction": "DISABLE"},
+            10,
+            1,
+            "rate of control plane requests made by this account is too high",
+            id="what changes something: one a second",
+        ),
+        pytest.param(
+            "dynamodb",
+            "describe_contributor_insights",
+            {"TableName": "busy"},
+            50,
+            5,
+            "Rate exceeded",
+            id="one sampler: five a second",
+        ),
+        pytest.param(
+            "dynamodb", "list_contributor_insights", {}, 50, 5, "Rate exceeded", id="all samplers: five a second"
+        ),
+        pytest.param(
+            "cloudwatch", "describe_insight_rules", {}, 100, 20, "Rate exceeded", id="all rules: twenty a second"
+        ),
+    ],
+)
+def test_some_calls_are_limited(
+    aws: Clients,
+    clock: SimulatedClock,
+    service: str,
+    call: str,
+    arguments: dict[str, str],
+    burst: int,
+    per_second: int,
+    refusal: str,
+) -> None:
+    ask = partial(getattr(aws(service), call), **arguments)
+    for _ in range(burst):
+        ask()
+    with pytest.raises(ClientError, match=refusal) as refused:
+        ask()
     assert refused.value.response["Error"]["Code"] == "ThrottlingException"
-    dynamodb.describe_table(TableName="busy")  # reading is not limited
+    aws("dynamodb").describe_table(TableName="busy")  # this is not limited
     clock.advance(1)
-    mutate()
-    with pytest.raises(ClientError, match="control plane requests"):
-        mutate()
+    for _ in range(per_second):
+        ask()
+    with pytest.raises(ClientError, match=refusal):
+        ask()
+
+
+def test_the_calls_about_samplers_share_their_rate(aws: Clients) -> None:
+    dynamodb = aws("dynamodb")
+    for _ in range(25):
+        dynamodb.list_contributor_insights()
+        dynamodb.describe_contributor_insights(TableName="busy")
+    with pytest.raises(ClientError, match="Rate exceeded"):
+        dynamodb.list_contributor_insights()
+
+
+def test_reports_are_limited_to_twenty_a_second(aws: Clients, clock: SimulatedClock) -> None:
+    when = {"StartTime": utc(OPENED - 60), "EndTime": utc(OPENED), "Period": 60}
+    for admitted in (100, 20):
+        codes = []
+        for _ in range(admitted + 1):
+            with pytest.raises(ClientError) as refused:
+                aws("cloudwatch").get_insight_rule_report(RuleName="absent", **when)
+            codes.append(refused.value.response["Error"]["Code"])
+        assert codes == ["ResourceNotFoundException"] * admitted + ["ThrottlingException"]
+        clock.advance(1)
 
 
 def test_alerts_reach_the_subscriber_with_subject_and_attributes(aws: Clients, sandbox: Sandbox) -> None:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from tests.sandbox.conftest import OPENED, Clients, clients_of
 from tests.sandbox.shapes import Wire
 from watcher.clock import SimulatedClock, utc
+from watcher.core.insights import SamplerMode
 from watcher.replay.plant import IndexSpec, Plant, TableSpec
 from watcher.sandbox import Sandbox, Story
 
@@ -34,8 +35,9 @@ def codes(described: dict[str, Any]) -> list[str]:
     return sorted(rule.split("-")[1] for rule in described["ContributorInsightsRuleList"])
 
 
-def report(wire: Wire, rule: str, minutes: int = 5, **more: object) -> dict[str, Any]:
-    window = {"StartTime": utc(OPENED - 60 * minutes), "EndTime": utc(OPENED), "Period": 60}
+def report(wire: Wire, rule: str, minutes: int = 10, **more: object) -> dict[str, Any]:
+    """Up to ten minutes after the opening."""
+    window = {"StartTime": utc(OPENED + 600 - 60 * minutes), "EndTime": utc(OPENED + 600), "Period": 60}
     return wire.call("cloudwatch", "GetInsightRuleReport", RuleName=rule, **{**window, **more})
 
 
@@ -172,9 +174,9 @@ def test_the_list_omits_the_disabled_and_may_have_empty_pages(wire: Wire) -> Non
 
 @pytest.fixture
 def sampled(wire: Wire, clock: SimulatedClock) -> dict[str, str]:
-    """Rules of table ``busy`` by code, enabled."""
+    """Rules of table ``busy`` by code, enabled since 2 s after the opening: there are four whole minutes to be seen."""
     enable(wire, "busy", FULL)
-    clock.advance(SWITCHING)
+    clock.advance(360)
     return {rule.split("-")[1]: rule for rule in describe(wire, "busy")["ContributorInsightsRuleList"]}
 
 
@@ -185,7 +187,7 @@ def test_the_throttled_key_comes_first(wire: Wire, sampled: dict[str, str]) -> N
     assert first["Keys"] == ["user#1"]
     values = [point["ApproximateValue"] for point in first["Datapoints"]]
     assert first["ApproximateAggregateValue"] == pytest.approx(sum(values))
-    assert values == [pytest.approx(600, rel=0.1)] * 4, "half of 20 refused writes a second; four minutes are out"
+    assert values == [pytest.approx(600, rel=0.1)] * 4, "half of 20 refused writes a second"
     assert len(answer["Contributors"]) == 3
     assert answer["ApproximateUniqueCount"] == 25
     for number, point in enumerate(answer["MetricDatapoints"]):
@@ -205,7 +207,7 @@ def test_accessed_keys_weigh_a_write_three_times(wire: Wire, sampled: dict[str, 
 
 def test_longer_periods_add_minutes_up(wire: Wire, sampled: dict[str, str]) -> None:
     by_minute = report(wire, sampled["PKT"])["Contributors"][0]
-    by_five = report(wire, sampled["PKT"], Period=300)["Contributors"][0]
+    by_five = report(wire, sampled["PKT"], Period=600)["Contributors"][0]
     assert len(by_five["Datapoints"]) == 1
     assert by_five["Datapoints"][0]["ApproximateValue"] == pytest.approx(by_minute["ApproximateAggregateValue"])
 
@@ -234,7 +236,7 @@ def test_twenty_five_contributors_and_a_whole_day_are_fine(wire: Wire, sampled: 
 
 def test_a_rule_with_sort_key_has_two_key_parts(clock: SimulatedClock) -> None:
     spec = TableSpec("pair", read=10, write=10, has_sort_key=True, indexes=(IndexSpec("flat", read=1, write=1),))
-    story = Story(spec, insights={"": FULL, "flat": FULL})
+    story = Story(spec, insights={"": SamplerMode.FULL, "flat": SamplerMode.FULL})
     with Sandbox(clock, stories=(story,)) as sandbox, clients_of(sandbox) as clients:
         wire = Wire(clients)
         clock.advance(SWITCHING)

@@ -97,9 +97,16 @@ def test_no_capacity_cures_the_hot_key() -> None:
 def test_the_hot_key_has_a_name_in_the_report(clock: SimulatedClock) -> None:
     with Sandbox(clock) as sandbox, clients_of(sandbox) as clients:
         wire = Wire(clients)
+        assert wire.call("dynamodb", "ListContributorInsights")["ContributorInsightsSummaries"] == []
+        wire.call(
+            "dynamodb",
+            "UpdateContributorInsights",
+            TableName="sessions",
+            ContributorInsightsAction="ENABLE",
+            ContributorInsightsMode="THROTTLED_KEYS",
+        )
         clock.advance(6 * 60)
         described = wire.call("dynamodb", "DescribeContributorInsights", TableName="sessions")
-        assert described["ContributorInsightsMode"] == "THROTTLED_KEYS"
         (rule,) = described["ContributorInsightsRuleList"]
         report = wire.call(
             "cloudwatch",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+from watcher.core.insights import SamplerMode
 from watcher.core.learned import Learned
 from watcher.core.learning import learn
 from watcher.core.model import (
@@ -18,12 +19,13 @@ from watcher.core.model import (
     Intent,
     Lever,
     Settlement,
+    Switch,
     TableKey,
 )
 from watcher.core.policy import Tuning
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
 from watcher.core.series import Series
-from watcher.core.state import DimensionState, Incident, Normal, Refusal, TableState
+from watcher.core.state import DimensionState, Incident, Normal, Refusal, SamplerState, TableState
 from watcher.core.track import Track
 from watcher.ports import Outgoing
 
@@ -51,7 +53,9 @@ def state(expected: int = 100) -> TableState:
             ),
         },
         latency={"GetItem": Normal(mean=4.25, minutes=900, newest=int(T) - 60, average=4.5, p99=11.0)},
-        incident=Incident("orders-1", T - 600, Cause.PROVISIONED, "", Severity.WARNING, 2, 0.21, T - 60, 1234.0),
+        incident=Incident(
+            "orders-1", T - 600, Cause.PROVISIONED, "", Severity.WARNING, 2, 0.21, T - 60, 1234.0, ("one-key",)
+        ),
         changes=(T - 90.5,),
         foreign_at=T - 7000,
         pending="1790000000-1",
@@ -62,6 +66,11 @@ def state(expected: int = 100) -> TableState:
         point_at=T - 50_000,
         dearer_since=T - 200_000,
         on_demand_since=T - 100_000,
+        samplers={
+            "": SamplerState(SamplerMode.OFF, SamplerMode.FULL, T - 60.5, T + 840, T - 60.5, 0.25, T - T % 86_400),
+            "by-day": SamplerState(refused_at=T - 30, refusal="denied", advised=SamplerMode.THROTTLED, noted="quota"),
+        },
+        hot_keys={"": ("one-key", "key:0123456789ab")},
     )
 
 
@@ -114,6 +123,12 @@ def intent(
 ) -> Intent:
     changes = tuple(Change(dimension, 100, 400) for dimension in dimensions)
     return Intent(f"{int(time)}-{number}", time, Action(table, Lever.CAPACITY, changes, Mode.ACT))
+
+
+def switch_intent(number: int = 1, index: str = "by-day") -> Intent:
+    """All keys of an index are to be sampled."""
+    switch = Switch(index, SamplerMode.OFF, SamplerMode.FULL)
+    return Intent(f"{int(T)}-{number}", T, Action(ORDERS, Lever.SAMPLING, (), Mode.ACT, switch))
 
 
 def settlement(of: Intent, outcome: Outcome = Outcome.APPLIED, time: float = T + 2) -> Settlement:

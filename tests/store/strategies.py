@@ -6,12 +6,13 @@ from array import array
 
 from hypothesis import strategies as st
 
+from watcher.core.insights import SamplerMode
 from watcher.core.learned import NO_MARGINS, Learned
-from watcher.core.model import Action, Alert, Change, Decision, Dimension, Intent, Kind, Lever, TableKey
+from watcher.core.model import Action, Alert, Change, Decision, Dimension, Intent, Kind, Lever, Switch, TableKey
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
 from watcher.core.season import CELLS
 from watcher.core.series import Series
-from watcher.core.state import DimensionState, Incident, Normal, Refusal, TableState
+from watcher.core.state import DimensionState, Incident, Normal, Refusal, SamplerState, TableState
 from watcher.store.codec import Verdict
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
@@ -82,6 +83,24 @@ INCIDENTS = st.builds(
     peak=NUMBERS,
     last_bad=NUMBERS,
     events=NUMBERS,
+    named=st.lists(TEXTS, max_size=3).map(tuple),
+)
+MODES = st.sampled_from(SamplerMode)
+SAMPLERS = st.builds(
+    SamplerState,
+    found=st.none() | MODES,
+    set=MODES,
+    set_at=st.none() | NUMBERS,
+    until=st.none() | NUMBERS,
+    full_at=st.none() | NUMBERS,
+    spent=NUMBERS,
+    spent_day=st.none() | NUMBERS,
+    refused_at=st.none() | NUMBERS,
+    refusal=TEXTS,
+    advised=st.none() | MODES,
+    noted=TEXTS,
+    in_force=st.booleans(),
+    reserved=NUMBERS,
 )
 REFUSALS = st.builds(Refusal, st.sampled_from(Outcome), NUMBERS, TEXTS)
 STATES = st.builds(
@@ -99,6 +118,8 @@ STATES = st.builds(
     point_at=st.none() | NUMBERS,
     dearer_since=st.none() | NUMBERS,
     on_demand_since=st.none() | NUMBERS,
+    samplers=st.dictionaries(TEXTS, SAMPLERS, max_size=3),
+    hot_keys=st.dictionaries(TEXTS, st.tuples(TEXTS, TEXTS), max_size=3),
 )
 DECISIONS = st.builds(
     Decision,
@@ -114,8 +135,14 @@ DECISIONS = st.builds(
     evidence=st.dictionaries(TEXTS, NUMBERS, max_size=3),
 )
 CHANGES = st.builds(Change, DIMENSIONS, UNITS, UNITS)
+SWITCHES = st.builds(Switch, TEXTS, MODES, MODES)
 ACTIONS = st.builds(
-    Action, TABLES, st.sampled_from(Lever), st.lists(CHANGES, max_size=3).map(tuple), st.sampled_from(Mode)
+    Action,
+    TABLES,
+    st.sampled_from(Lever),
+    st.lists(CHANGES, max_size=3).map(tuple),
+    st.sampled_from(Mode),
+    st.none() | SWITCHES,
 )
 INTENTS = st.builds(Intent, TEXTS, NUMBERS, ACTIONS)
 VERDICTS = st.builds(Verdict, st.sampled_from(Outcome), NUMBERS, TEXTS)

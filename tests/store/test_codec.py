@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store import samples, strategies
-from watcher.core.model import Action, Alert, Change, Decision, Intent
-from watcher.core.state import DimensionState, Incident, Normal, Refusal, TableState
+from watcher.core.model import Action, Alert, Change, Decision, Intent, Switch
+from watcher.core.state import DimensionState, Incident, Normal, Refusal, SamplerState, TableState
 from watcher.errors import StoreError
 from watcher.store.codec import ALERT, DECISION, INTENT, STATE, VERDICT, Format, Json, Verdict
 from watcher.store.rules import without_caches
@@ -65,6 +65,7 @@ def test_an_alert_comes_back_whole(alert: Alert) -> None:
 DIMENSION_CACHES = {"consumed", "requests", "throttled", "causes", "counted", "track", "learned"}
 WRITTEN_STATE = json.loads(STATE.encode(samples.state()))
 WRITTEN_ACTION = json.loads(INTENT.encode(samples.intent()))["action"]
+WRITTEN_SWITCHING = json.loads(INTENT.encode(samples.switch_intent()))["action"]
 
 
 @pytest.mark.parametrize(
@@ -74,9 +75,11 @@ WRITTEN_ACTION = json.loads(INTENT.encode(samples.intent()))["action"]
         (Normal, WRITTEN_STATE["latency"]["GetItem"]),
         (Incident, WRITTEN_STATE["incident"]),
         (Refusal, WRITTEN_STATE["refusal"]),
+        (SamplerState, WRITTEN_STATE["samplers"][""] | WRITTEN_STATE["samplers"]["by-day"]),
         (Decision, json.loads(DECISION.encode(samples.decision()))),
         (Intent, json.loads(INTENT.encode(samples.intent()))),
-        (Action, WRITTEN_ACTION),
+        (Action, WRITTEN_SWITCHING),
+        (Switch, WRITTEN_SWITCHING["switch"]),
         (Alert, json.loads(ALERT.encode(samples.alert()))),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from watcher.core.reasons import Mode
 from watcher.errors import AwsUnavailable, StoreError
-from watcher.ports import CycleReport, Hand, Metrics, Notifier, RegionPorts, Scaling, Store, Tables
+from watcher.ports import CycleReport, Hand, Insights, Metrics, Notifier, RegionPorts, Scaling, Store, Tables
 
 
 class Crash(BaseException):
@@ -76,8 +76,7 @@ class Wire:
             cast("Tables", self.tap(f"{where}/tables", ports.tables)),
             cast("Metrics", self.tap(f"{where}/metrics", ports.metrics)),
             cast("Scaling", self.tap(f"{where}/scaling", ports.scaling)),
-            # The port says that it never raises, so nothing is injected there.
-            ports.hot_keys,
+            cast("Insights", self.tap(f"{where}/insights", ports.insights)),
             hands,
         )
 

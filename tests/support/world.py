@@ -12,12 +12,15 @@ from typing import Self
 from tests.core.builders import PLAIN
 from tests.support.wire import RecordingTelemetry, Wire
 from watcher.clock import SimulatedClock
+from watcher.core.insights import Place, SamplerMode
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Action, Billing, Decision, Dimension, Kind, TableKey
 from watcher.core.policy import Bounds, TablePolicy
 from watcher.core.reasons import IncidentState, Mode, Outcome
-from watcher.cycle import Cycle, CycleSettings, Policies
-from watcher.ports import CycleReport, Outgoing, Store
-from watcher.replay.plant import ACCOUNT, DemandSource, IndexSpec, MinuteDemand, Plant, TableSpec
+from watcher.core.sampling import SamplingLimits
+from watcher.cycle import Cycle, CycleSettings
+from watcher.ports import CycleReport, Outgoing, Policies, Store
+from watcher.replay.insights import RULES_QUOTA
+from watcher.replay.plant import ACCOUNT, DemandSource, IndexSpec, KeyShare, MinuteDemand, Plant, TableSpec
 from watcher.replay.ports import Mailbox, PlantAws
 from watcher.store.memory import MemoryStore
 from watcher.store.sqlite import SqliteStore
@@ -51,7 +54,7 @@ def rates(write: Mapping[int, float], read: float = 50.0, *, hot: Mapping[int, f
 
     def demand(minute: int) -> MinuteDemand:
         share = at(hot, minute) if hot else 0.0
-        keys = {TABLE_WRITE: (("customer#1", share),)} if share else {}
+        keys = {TABLE_WRITE: (KeyShare("customer#1", share),)} if share else {}
         return MinuteDemand({TABLE_WRITE: 60.0 * at(write, minute), TABLE_READ: 60.0 * read}, keys)
 
     return demand
@@ -105,7 +108,9 @@ class World:
     """Enter it, ``run`` minutes, look. ``restart`` is a new life of the watcher on the same store.
 
     engine: "memory" or "sqlite" (then with a directory). seed: None for a plant of even minutes whose points are
-    visible exactly 60 s after their minute; a number for one with jitter and late points.
+    visible exactly 60 s after their minute;
+    a number for one with jitter and late points. limits: of sampling. samplers: what another hand samples, None for
+    throttled keys everywhere. quota: how many rules the account may have.
     """
 
     def __init__(
@@ -117,6 +122,9 @@ class World:
         engine: str = "memory",
         directory: Path | None = None,
         seed: int | None = None,
+        limits: SamplingLimits | None = None,
+        samplers: Mapping[Place, SamplerMode] | None = None,
+        quota: int = RULES_QUOTA,
     ) -> None:
         self.plant = (
             Plant(START - WARM, region=REGION, jitter=0.0, late_share=0.0, spread=0.0)
@@ -127,7 +135,8 @@ class World:
             self.plant.create(spec)
         self.clock = SimulatedClock(START - WARM)
         self.clock.advance(WARM + 5)
-        self.aws = PlantAws(self.plant, self.clock)
+        self.aws = PlantAws(self.plant, self.clock, samplers=samplers, quota=quota)
+        self.limits = limits
         self.box = Mailbox()
         self.telemetry = RecordingTelemetry()
         self.wire = Wire()
@@ -172,6 +181,7 @@ class World:
                 clock=self.clock,
                 policies=self.policies,
                 settings=self.settings,
+                sampling=self.limits,
                 stopping=self.stopping,
             )
         return self._cycle

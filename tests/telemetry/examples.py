@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from watcher.clock import instant
+from watcher.core.hot_keys import HotKey, HotKeyFinding, KeyVerdict
+from watcher.core.insights import Place, SamplerMode
 from watcher.core.model import (
     TABLE_READ,
     TABLE_WRITE,
@@ -18,6 +20,7 @@ from watcher.core.model import (
     Kind,
     Lever,
     Settlement,
+    Switch,
     TableDescription,
     TableKey,
     Throughput,
@@ -25,7 +28,8 @@ from watcher.core.model import (
 from watcher.core.policy import Bounds
 from watcher.core.reasons import Cause, Freshness, IncidentState, Mode, Outcome, Reason, Severity
 from watcher.core.result import DimensionReport, Explanation, LatencyReport
-from watcher.core.state import Incident
+from watcher.core.sampling import SamplingPlan
+from watcher.core.state import Incident, TableState
 from watcher.ports import CycleReport, TableReport
 
 NOW = instant("2026-11-22T03:04:05Z")
@@ -144,17 +148,117 @@ def table_report(
     trouble: Incident | None = None,
     settlements: Sequence[Settlement] = (),
     error: str = "",
+    hot_keys: Sequence[HotKeyFinding] = (),
+    sampling: SamplingPlan | None = None,
 ) -> TableReport:
     table = key(name, region)
     seen = (dimension_report(TABLE_READ), dimension_report(TABLE_WRITE)) if dimensions is None else tuple(dimensions)
     made = [decision(table, one.dimension, mode=mode) for one in seen] if decisions is None else decisions
-    explanation = Explanation(cause, sentence, seen, tuple(made), tuple(new_decisions), tuple(latency), trouble)
+    explanation = Explanation(
+        cause,
+        sentence,
+        seen,
+        tuple(made),
+        tuple(new_decisions),
+        tuple(latency),
+        trouble,
+        hot_keys={finding.place.index: finding for finding in hot_keys},
+    )
     indexes = sorted({one.dimension.index for one in seen} - {""})
-    return TableReport(table, mode, description(table, billing, *indexes), explanation, settlements, error)
+    about = description(table, billing, *indexes)
+    return TableReport(table, mode, about, explanation, settlements, error, sampling=sampling)
 
 
 def unseen(name: str = "orders", *, region: str = REGION, error: str = "DescribeTable timed out.") -> TableReport:
     return TableReport(key(name, region), Mode.ACT, None, None, (), error)
+
+
+def hot_key(
+    label: str,
+    share: float,
+    ceiling_share: float | None,
+    throttled: float = 0.0,
+    *,
+    of_traffic: bool = True,
+    asked_share: float | None = None,
+    since: int | None = None,
+    rising: bool | None = None,
+) -> HotKey:
+    return HotKey(label, share, of_traffic, ceiling_share, asked_share, throttled, since, rising)
+
+
+HOTTEST = hot_key("key:0a1b2c3d4e5f", 0.62, 1.18, 1204.0, asked_share=1.4, since=NEWEST - 540, rising=True)
+SECOND = hot_key("key:99aa88bb77cc", 0.11, 0.21)
+INDEX_HOTTEST = hot_key("key:5f4e3d2c1b0a", 0.8, None, 310.0, of_traffic=False, since=NEWEST - 120, rising=False)
+
+
+def finding(
+    verdict: KeyVerdict = KeyVerdict.ONE_KEY,
+    *keys: HotKey,
+    table: str = "orders",
+    index: str = "",
+    mode: SamplerMode = SamplerMode.FULL,
+) -> HotKeyFinding:
+    return HotKeyFinding(
+        place=Place(table, index),
+        verdict=verdict,
+        keys=keys,
+        sentence="One key asks for 140 % of what a partition serves.",
+        todo="Shard this key over several, or cache what is read of it; more capacity does not help.",
+        kinds=frozenset({Kind.WRITE}),
+        blind=("PartiQL is not counted.",),
+        mode=mode,
+        at=NEWEST,
+    )
+
+
+def hot_table() -> TableReport:
+    """orders: one key above what a partition serves; an index with throttled keys only, and one without sampling."""
+    told = decision(
+        key(),
+        before=0,
+        after=0,
+        reason=Reason.HOT_KEYS,
+        sentence=f"one-key: {HOTTEST.key} asks for 140 % of what a partition serves.",
+    )
+    unsampled = "throttled keys of index by-day of orders are not sampled: no rule is left of the 100 of the account"
+    plan = SamplingPlan(
+        TableState(),
+        current={"": SamplerMode.FULL, "by-customer": SamplerMode.THROTTLED, "by-day": SamplerMode.OFF},
+        lost={"by-day": unsampled},
+    )
+    return table_report(
+        cause=Cause.KEY_RANGE,
+        sentence="Writes are throttled: one key range is above a partition's 1,000 write units/s.",
+        dimensions=(
+            dimension_report(TABLE_READ),
+            dimension_report(consumed=96.0, demand=96.0, throttled={Cause.KEY_RANGE: 1204}),
+            dimension_report(INDEX_WRITE, consumed=41.5, demand=41.5, throttled={Cause.KEY_RANGE: 310}),
+        ),
+        new_decisions=(told,),
+        trouble=incident(Cause.KEY_RANGE),
+        hot_keys=(
+            finding(KeyVerdict.ONE_KEY, HOTTEST, SECOND),
+            finding(KeyVerdict.INDEX_KEY, INDEX_HOTTEST, index="by-customer", mode=SamplerMode.THROTTLED),
+        ),
+        sampling=plan,
+    )
+
+
+def switch(outcome: Outcome, detail: str = "", index: str = "by-customer") -> tuple[Decision, Settlement]:
+    """The decision to sample the throttled keys of an index, and what became of it."""
+    decided = decision(
+        key(),
+        Dimension(index, Kind.READ),
+        before=0,
+        after=0,
+        reason=Reason.SAMPLE_THROTTLED,
+        sentence="Its throttled keys are sampled from now on",
+        outcome=Outcome.PENDING,
+    )
+    turn = Switch(index, SamplerMode.OFF, SamplerMode.THROTTLED)
+    action = Action(key(), Lever.SAMPLING, (), Mode.ACT, turn)
+    return decided, Settlement(Intent("02-intent", NOW, action), outcome, NOW + 1, detail)
 
 
 def throttled_table(outcome: Outcome = Outcome.APPLIED) -> TableReport:
@@ -186,6 +290,7 @@ def cycle(
     acting: bool = True,
     dead: int = 0,
     outbox: int | None = 0,
+    rules: Mapping[str, int] | None = None,
 ) -> CycleReport:
     return CycleReport(
         started_at=at - 1.5,
@@ -201,4 +306,5 @@ def cycle(
         acting=acting,
         dead=dead,
         outbox=outbox,
+        rules=rules or {},
     )

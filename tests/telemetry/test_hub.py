@@ -12,11 +12,15 @@ from structlog.testing import capture_logs
 
 from tests.telemetry import examples
 from watcher.clock import SimulatedClock
+from watcher.core.hot_keys import KeyVerdict
+from watcher.core.insights import SamplerMode
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Lever
 from watcher.core.reasons import IncidentState, Mode, Outcome, Reason, Severity
+from watcher.core.sampling import SamplingPlan
+from watcher.core.state import TableState
 from watcher.ports import CycleReport, Telemetry
 from watcher.telemetry.health import Health
-from watcher.telemetry.hub import TelemetryHub, settlement_sentence
+from watcher.telemetry.hub import TelemetryHub, names_any, settled, settlement_sentence
 from watcher.telemetry.logs import Event
 from watcher.telemetry.metrics import WatcherMetrics
 
@@ -132,8 +136,8 @@ def test_an_action_not_done_is_a_warning(bench: Bench, outcome: Outcome, level: 
 
 def test_the_sentence_of_an_action_names_the_floor_and_the_detail() -> None:
     one = examples.raise_decision(examples.key())
-    settled = examples.settlement(one, Outcome.BUSY, "Table is being updated.", Lever.FLOOR)
-    assert settlement_sentence(settled) == (
+    refused = examples.settlement(one, Outcome.BUSY, "Table is being updated.", Lever.FLOOR)
+    assert settlement_sentence(refused) == (
         "Refused, another change is under way: the auto scaling floor of writes from 100 to 579 units/s. "
         "Table is being updated."
     )
@@ -254,7 +258,10 @@ def test_decisions_of_an_earlier_run_are_taken_up_newest_first(bench: Bench) -> 
     assert bench.hub.snapshot.tables[0].recorded(TABLE_WRITE) == newest
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if reason.is_of_table])
+OF_TABLE = [reason for reason in Reason if reason.is_of_table and reason is not Reason.HOT_KEYS]
+
+
+@pytest.mark.parametrize("reason", OF_TABLE)
 def test_what_is_said_of_a_table_as_a_whole_is_logged_and_hides_no_dimensions_decision(
     bench: Bench, reason: Reason
 ) -> None:
@@ -322,3 +329,122 @@ def test_how_many_tables_still_learn_is_told_by_halves(bench: Bench, waiting: li
     assert len(sentences) == len(told)
     for sentence, part in zip(sentences, told, strict=True):
         assert part in sentence
+
+
+class TestHotKeys:
+    def test_a_new_verdict_is_told_at_info_and_its_keys_for_debugging_only(self, bench: Bench) -> None:
+        bench.cycle(examples.cycle(examples.table_report()))
+        judged, named = bench.cycle(examples.cycle(examples.hot_table()))
+        assert judged == {
+            "event": "hot_keys.judged",
+            "log_level": "info",
+            "table": "orders",
+            "region": "us-east-1",
+            "account": "123456789012",
+            "index": "",
+            "verdict": "one-key",
+            "keys": 2,
+            "mode": "act",
+            "sentence": "Hot keys: one key asks for more than a partition serves "
+            "(2 keys named on the page and in `watcher history`).",
+        }
+        assert (named["event"], named["log_level"]) == ("hot_keys.named", "debug")
+        assert examples.HOTTEST.key in named["sentence"]
+
+    @pytest.mark.parametrize("verdict", list(KeyVerdict))
+    def test_every_verdict_has_words_of_its_own(self, bench: Bench, verdict: KeyVerdict) -> None:
+        found = examples.finding(verdict, index="by-customer")
+        told = examples.decision(examples.key(), examples.INDEX_WRITE, reason=Reason.HOT_KEYS, sentence="so and so")
+        lines = bench.cycle(examples.cycle(examples.table_report(hot_keys=[found], new_decisions=[told])))
+        [judged] = [line for line in lines if line["event"] == Event.HOT_KEYS_JUDGED]
+        assert (judged["verdict"], judged["keys"], judged["index"]) == (verdict.value, 0, "by-customer")
+        subject, _, words = str(judged["sentence"]).partition(": ")
+        assert subject == "Hot keys of index by-customer"
+        named = verdict not in (KeyVerdict.NO_SINGLE_KEY, KeyVerdict.UNKNOWN)
+        assert (words != found.sentence) is named, "its own sentence only where that can name no key"
+        assert verdict.value not in words
+
+    def test_a_verdict_without_its_finding_is_still_told(self, bench: Bench) -> None:
+        told = examples.decision(examples.key(), reason=Reason.HOT_KEYS, sentence="key:1 is hot")
+        lines = bench.cycle(examples.cycle(examples.table_report(new_decisions=[told])))
+        [judged] = [line for line in lines if line["event"] == Event.HOT_KEYS_JUDGED]
+        assert judged["sentence"] == "Hot keys: there is a new verdict."
+
+    def test_an_alert_and_a_decision_that_name_a_key_are_logged_without_these_words(self, bench: Bench) -> None:
+        alert = replace(
+            examples.alert(examples.key(), IncidentState.OPEN),
+            sentence=f"Writes of orders are throttled: {examples.HOTTEST.key} asks for too much.",
+            todo=examples.finding().todo,
+        )
+        held = examples.decision(examples.key(), sentence=f"{examples.SECOND.key} is next")
+        report = examples.hot_table()
+        assert report.explanation is not None
+        news = (*report.explanation.new_decisions, held)
+        report = replace(report, explanation=replace(report.explanation, new_decisions=news))
+        lines = bench.cycle(examples.cycle(report, told=[alert]))
+        told = {line["event"]: line for line in lines}
+        elsewhere = "It names hot keys, which no log does: see the alert, the page or `watcher history`."
+        assert told["incident.opened"]["sentence"] == elsewhere
+        assert told["incident.opened"]["todo"] == elsewhere, "what to do may name more keys than the verdict lists"
+        assert told["decision.made"]["sentence"] == f"Writes: {elsewhere}"
+        later = bench.cycle(examples.cycle(examples.table_report(), told=[replace(alert, sequence=2)]))
+        assert later[0]["todo"] == elsewhere, "also when the verdict is over and its alert comes late"
+
+    def test_an_alert_that_names_no_key_is_logged_as_it_is(self, bench: Bench) -> None:
+        alert = examples.alert(examples.key(), IncidentState.OPEN)
+        opened, *_ = bench.cycle(examples.cycle(examples.hot_table(), told=[alert]))[1:]
+        assert (opened["sentence"], opened["todo"]) == (alert.sentence, alert.todo)
+
+    @pytest.mark.parametrize("verdict", [KeyVerdict.NO_SINGLE_KEY, KeyVerdict.UNKNOWN])
+    def test_a_verdict_without_keys_hides_nothing(self, bench: Bench, verdict: KeyVerdict) -> None:
+        alert = replace(examples.alert(examples.key(), IncidentState.OPEN), todo=examples.finding().todo)
+        report = examples.table_report(hot_keys=[examples.finding(verdict)])
+        opened = bench.cycle(examples.cycle(report, told=[alert]))[-1]
+        assert opened["todo"] == alert.todo
+
+    @pytest.mark.parametrize(
+        ("text", "key", "named"),
+        [
+            pytest.param("user#12 is hot", "user#12", True, id="a key"),
+            pytest.param("abc is hot", "a.c", False, id="no key is a pattern"),
+            pytest.param("1 of 110 keys", "1", True, id="a short one that stands alone"),
+            pytest.param("110 keys", "1", False, id="a number in a number is none"),
+            pytest.param("xabcdx", "abcd", True, id="a long one is found wherever it stands"),
+            pytest.param("xabcx", "abc", False, id="three characters are not long"),
+            pytest.param("anything", "", False, id="an empty key is nowhere"),
+        ],
+    )
+    def test_keys_are_found(self, text: str, key: str, named: bool) -> None:  # noqa: FBT001 - a table's column
+        assert names_any(text, [key]) is named
+
+    def test_switches_of_sampling_are_logged_with_what_became_of_them(self, bench: Bench) -> None:
+        decided, settlement = examples.switch(Outcome.DENIED, "allow dynamodb:UpdateContributorInsights")
+        plan = SamplingPlan(TableState(), decisions=(decided,), current={"by-customer": SamplerMode.OFF})
+        bench.cycle(examples.cycle(examples.table_report()))
+        report = examples.table_report(sampling=plan, settlements=[settlement])
+        made, refused = bench.cycle(examples.cycle(report))
+        assert (made["event"], made["reason"], made["index"]) == (
+            "decision.made",
+            "sample-throttled-keys",
+            "by-customer",
+        )
+        assert made["sentence"] == "Index by-customer: Its throttled keys are sampled from now on"
+        assert (refused["log_level"], refused["lever"]) == ("warning", "sampling")
+        assert refused["sentence"] == (
+            "Refused, a permission is missing: Contributor Insights of index by-customer from no keys to throttled "
+            "keys. allow dynamodb:UpdateContributorInsights"
+        )
+
+    def test_the_outcome_of_a_switch_is_its_decisions_and_no_dimensions(self) -> None:
+        decided, settlement = examples.switch(Outcome.APPLIED)
+        other = examples.switch(Outcome.APPLIED, index="by-day")[0]
+        capacity = replace(examples.raise_decision(examples.key()), dimension=decided.dimension)
+        outcomes = [one.outcome for one in settled([decided, other, capacity], [settlement])]
+        assert outcomes == [Outcome.APPLIED, Outcome.PENDING, Outcome.PENDING]
+
+    def test_what_is_sampled_stays_known_while_a_table_is_out_of_sight(self, bench: Bench) -> None:
+        bench.cycle(examples.cycle(examples.hot_table()))
+        bench.cycle(examples.cycle(examples.unseen()))
+        [view] = bench.hub.snapshot.tables
+        assert (view.sampled[""], list(view.unsampled)) == (SamplerMode.FULL, ["by-day"])
+        assert [finding.place.index for finding in view.findings] == ["", "by-customer"]

@@ -16,6 +16,8 @@ from watcher.clock import SimulatedClock
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Billing
 from watcher.core.reasons import Cause, Freshness, IncidentState, Mode, Outcome, Reason, Severity
 from watcher.core.result import LatencyReport
+from watcher.core.sampling import SamplingPlan
+from watcher.core.state import TableState
 from watcher.ports import CycleReport
 from watcher.telemetry.health import Health
 from watcher.telemetry.hub import TelemetryHub
@@ -75,12 +77,14 @@ def test_exposition_is_word_for_word_the_golden_text(bench: Bench) -> None:
     bench.cycle(
         examples.cycle(
             examples.throttled_table(),
+            replace(examples.hot_table(), key=examples.key("carts")),
             told=(examples.alert(examples.key(), IncidentState.OPEN),),
             delivered=1,
             undelivered=3,
             dead=1,
             outbox=2,
             region_errors={"eu-west-1": "no answer"},
+            rules={examples.REGION: 14},
         )
     )
     bench.clock.advance(12.5)
@@ -92,7 +96,7 @@ def test_exposition_is_word_for_word_the_golden_text(bench: Bench) -> None:
 def test_every_help_is_a_sentence_and_every_name_has_the_prefix(bench: Bench) -> None:
     bench.cycle(examples.cycle(examples.throttled_table()))
     families = list(text_string_to_metric_families(bench.text()))
-    assert len(families) == 28
+    assert len(families) == 34
     for family in families:
         assert family.name.startswith("watcher_")
         assert family.documentation[0].isupper(), family.documentation
@@ -105,6 +109,7 @@ def test_before_the_first_cycle_closed_sets_are_there_as_zeros_and_nothing_unkno
         assert bench.value("watcher_decisions_total", reason=reason.value) == 0
     for outcome in set(Outcome) - {Outcome.NONE, Outcome.PENDING}:
         assert bench.value("watcher_actions_total", outcome=outcome.value) == 0
+        assert bench.value("watcher_sampling_switches_total", outcome=outcome.value) == 0
     for word in ("recorded", "delivered", "failed", "dead"):
         assert bench.value("watcher_alerts_total", outcome=word) == 0
     for word in ("missed", "error", "overlap"):
@@ -300,3 +305,52 @@ def test_tables_that_still_learn_are_counted(bench: Bench) -> None:
     assert bench.value("watcher_tables_learning") == 7
     bench.cycle(examples.cycle(examples.table_report()))
     assert bench.value("watcher_tables_learning") == 0
+
+
+ORDERS = {"region": "us-east-1", "table": "orders", "index": ""}
+BY_CUSTOMER = {**ORDERS, "index": "by-customer"}
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "value"),
+    [
+        pytest.param("watcher_hot_key_verdict", {**ORDERS, "verdict": "one-key"}, 1, id="the verdict that holds"),
+        pytest.param("watcher_hot_key_verdict", {**ORDERS, "verdict": "few-keys"}, 0, id="one that does not"),
+        pytest.param("watcher_hot_key_verdict", {**BY_CUSTOMER, "verdict": "index-key"}, 1, id="of an index"),
+        pytest.param("watcher_hot_key_share", ORDERS, 0.62, id="the hottest key's share, of two keys"),
+        pytest.param("watcher_hot_key_share", BY_CUSTOMER, 0.8, id="of what was throttled"),
+        pytest.param("watcher_hot_key_ceiling_share", ORDERS, 1.18, id="of a partition's ceiling"),
+        pytest.param("watcher_hot_key_ceiling_share", BY_CUSTOMER, None, id="none where it is not sampled"),
+        pytest.param("watcher_sampling_mode", {**ORDERS, "mode": "full"}, 1, id="the mode that is on"),
+        pytest.param("watcher_sampling_mode", {**BY_CUSTOMER, "mode": "full"}, 0, id="a mode that is not"),
+        pytest.param("watcher_sampling_mode", {**ORDERS, "index": "by-day", "mode": "off"}, 1, id="off is a mode"),
+        pytest.param("watcher_insight_rules", {"region": "us-east-1"}, 14, id="rules in use"),
+        pytest.param("watcher_insight_rules", {"region": "eu-west-1"}, None, id="none where they were not counted"),
+        pytest.param("watcher_decisions_total", {"reason": "hot-keys"}, 1, id="a new verdict is a decision"),
+    ],
+)
+def test_hot_keys(bench: Bench, name: str, labels: dict[str, str], value: float | None) -> None:
+    bench.cycle(examples.cycle(examples.hot_table(), rules={"us-east-1": 14}))
+    assert bench.value(name, **labels) == value
+
+
+def test_no_key_is_in_the_exposition(bench: Bench) -> None:
+    bench.cycle(examples.cycle(examples.hot_table()))
+    for hot in (examples.HOTTEST, examples.SECOND, examples.INDEX_HOTTEST):
+        assert hot.key not in bench.text()
+
+
+def test_a_verdict_that_is_over_leaves_nothing_behind(bench: Bench) -> None:
+    bench.cycle(examples.cycle(examples.hot_table()))
+    bench.cycle(examples.cycle(examples.table_report()))
+    assert bench.names().isdisjoint({"watcher_hot_key_verdict", "watcher_hot_key_share"})
+    assert bench.value("watcher_sampling_mode", **ORDERS, mode="full") == 1, "what is sampled has not changed"
+
+
+def test_a_switch_is_no_action_on_capacity(bench: Bench) -> None:
+    decided, settlement = examples.switch(Outcome.APPLIED)
+    plan = SamplingPlan(TableState(), decisions=(decided,))
+    bench.cycle(examples.cycle(examples.table_report(sampling=plan, settlements=[settlement])))
+    assert bench.value("watcher_actions_total", outcome="applied") == 0
+    assert bench.value("watcher_sampling_switches_total", outcome="applied") == 1
+    assert bench.value("watcher_decisions_total", reason="sample-throttled-keys") == 1

@@ -12,9 +12,13 @@ import pytest
 
 from tests.telemetry import examples
 from tests.web.scene import Scene
-from watcher.core.model import TABLE_READ, Billing
+from watcher.core.hot_keys import KeyVerdict
+from watcher.core.insights import SamplerMode
+from watcher.core.model import TABLE_READ, Billing, Dimension, Kind
 from watcher.core.policy import Bounds
 from watcher.core.reasons import Cause, Freshness, Mode, Outcome, Reason, Severity
+from watcher.core.sampling import SamplingPlan
+from watcher.core.state import TableState
 from watcher.ports import TableReport
 from watcher.web.page import STYLE_HASH
 from watcher.web.view import Level, by_need, headline
@@ -79,15 +83,27 @@ def busy() -> Scene:
     return scene
 
 
+def hot() -> Scene:
+    scene = Scene()
+    scene.cycle(examples.cycle(examples.hot_table()))
+    return scene
+
+
+def heats(scene: Scene) -> list[str]:
+    """The text of each row about hot keys."""
+    found = Document(scene.page()).all("tr")
+    return [" ".join(row.text.split()) for row in found if "heat" in str(row.attributes.get("class")).split()]
+
+
 def rows(scene: Scene) -> dict[str, str]:
     """The text of each row of the tables section, by its row header."""
     found = [" ".join(cell.text.split()) for cell in Document(scene.page()).all("tr")]
     return {row.split(" ")[0]: row for row in reversed(found)}
 
 
-@pytest.fixture(params=["empty", "busy", "unseen", "stuck"])
+@pytest.fixture(params=["empty", "busy", "hot", "unseen", "stuck"])
 def page(request: pytest.FixtureRequest) -> str:
-    scene = busy() if request.param == "busy" else Scene()
+    scene = busy() if request.param == "busy" else hot() if request.param == "hot" else Scene()
     if request.param == "unseen":
         scene.cycle(examples.cycle(examples.unseen(), region_errors={"eu-west-1": "no answer", "": "disk full"}))
     scene.clock.advance(9999 if request.param == "stuck" else 12)
@@ -362,6 +378,85 @@ def test_on_demand_shows_no_capacity_of_its_own() -> None:
     scene.cycle(examples.cycle(examples.table_report(billing=Billing.ON_DEMAND)))
     assert rows(scene)["reads"].startswith("reads on demand 60 60 0 5 to 2,000 on demand 2 min")
     assert not Document(scene.page()).all("svg")
+
+
+class TestHotKeys:
+    def test_each_place_tells_its_verdict_its_keys_and_what_is_sampled(self) -> None:
+        table, by_customer, by_day = heats(hot())
+        todo = "To do: Shard this key over several, or cache what is read of it; more capacity does not help. "
+        assert table == (
+            "hot keys one-key One key asks for 140 % of what a partition serves. "
+            "key:0a1b2c3d4e5f 118 % of a partition's ceiling (140 % asked for), 62 % of the traffic, "
+            "1,204 throttled a minute hot since 2026-11-22T02:52:00Z, still rising "
+            "key:99aa88bb77cc 21 % of a partition's ceiling, 11 % of the traffic hot for longer than was read "
+            f"{todo}Contributor Insights samples all keys. PartiQL is not counted."
+        )
+        assert by_customer == (
+            "hot keys of index by-customer index-key One key asks for 140 % of what a partition serves. "
+            "key:5f4e3d2c1b0a 80 % of what was throttled, 310 throttled a minute "
+            "hot since 2026-11-22T02:59:00Z, not rising "
+            f"{todo}Contributor Insights samples throttled keys. PartiQL is not counted."
+        )
+        assert by_day == (
+            "hot keys of index by-day Throttled keys of index by-day of orders are not sampled: "
+            "no rule is left of the 100 of the account."
+        )
+
+    def test_the_open_incident_tells_the_verdict_of_its_place(self) -> None:
+        [incident] = Document(hot().page()).all("li", **{"class": "critical"})
+        text = " ".join(incident.text.split())
+        assert "Hot keys: one-key One key asks for 140 % of what a partition serves." in text
+
+    def test_only_a_key_above_the_ceiling_has_a_full_red_bar(self) -> None:
+        scene = Scene()
+        edge = [examples.hot_key("key:1", 0.5, 1.0), examples.hot_key("key:2", 0.4, 1.001)]
+        found = examples.finding(KeyVerdict.FEW_KEYS, *edge)
+        scene.cycle(examples.cycle(examples.table_report(dimensions=[], hot_keys=[found])))
+        bars = Document(scene.page()).all("svg")
+        assert [bar.attributes["class"] for bar in bars] == ["bar", "bar over"]
+
+    @pytest.mark.parametrize(
+        ("verdict", "marked"),
+        [(verdict, verdict not in (KeyVerdict.NO_SINGLE_KEY, KeyVerdict.UNKNOWN)) for verdict in KeyVerdict],
+    )
+    def test_only_hot_keys_are_marked(self, verdict: KeyVerdict, marked: bool) -> None:  # noqa: FBT001 - a column
+        scene = Scene()
+        scene.cycle(examples.cycle(examples.table_report(hot_keys=[examples.finding(verdict)])))
+        [tag] = [cell for cell in Document(scene.page()).all("span") if cell.text == verdict.value]
+        assert ("warning" in str(tag.attributes["class"])) is marked
+
+    def test_a_table_of_which_nothing_is_asked_has_no_row(self) -> None:
+        assert heats(busy()) == []
+
+    def test_a_quiet_table_that_is_sampled_says_so_in_one_line(self) -> None:
+        scene = Scene()
+        plan = SamplingPlan(TableState(), current={"": SamplerMode.THROTTLED, "by-day": SamplerMode.OFF})
+        scene.cycle(examples.cycle(examples.table_report(sampling=plan)))
+        assert heats(scene) == ["hot keys Contributor Insights samples throttled keys."]
+
+    def test_a_key_from_outside_is_text_and_nothing_more(self) -> None:
+        evil = "<script>alert(1)</script>\"&'<b>"
+        scene = Scene()
+        found = examples.finding(KeyVerdict.ONE_KEY, examples.hot_key(evil, 0.5, None), index="by-customer")
+        found = replace(found, sentence=evil, todo=evil, blind=(evil,))
+        plan = SamplingPlan(TableState(), lost={"by-customer": evil})
+        scene.cycle(examples.cycle(examples.table_report(hot_keys=[found], sampling=plan)))
+        text = scene.page()
+        assert "<script" not in text
+        assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;&#34;&amp;&#39;&lt;b&gt;") == 5
+
+    @pytest.mark.parametrize("reason", [reason for reason in Reason if reason.is_of_place])
+    @pytest.mark.parametrize(
+        ("index", "place"), [pytest.param("", "table", id="table"), pytest.param("by-day", "index by-day", id="index")]
+    )
+    def test_history_names_the_place_and_no_capacity(self, reason: Reason, index: str, place: str) -> None:
+        scene = Scene()
+        told = examples.decision(
+            examples.key(), Dimension(index, Kind.READ), before=0, after=0, reason=reason, sentence="so and so"
+        )
+        scene.decisions = [told]
+        row = " ".join(Document(scene.page()).all("tr")[-1].text.split())
+        assert row == f"2026-11-22T03:04:05Z 0 s ago orders {place} {reason} none act mode so and so"
 
 
 def test_recent_decisions_are_cut_at_fifty() -> None:

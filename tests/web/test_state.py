@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from tests.telemetry import examples
 from tests.web.scene import Scene
+from watcher.core.hot_keys import KeyVerdict
+from watcher.core.insights import SamplerMode
 from watcher.core.model import TABLE_WRITE
 from watcher.core.reasons import Cause, Freshness, Outcome, Severity
-from watcher.web.state import decision_record, state_record
+from watcher.web.state import decision_record, finding_record, state_record
 
 
 def test_a_decision_has_the_shape_of_the_history_contract_in_its_order() -> None:
@@ -100,6 +103,9 @@ def test_a_throttled_table() -> None:
         "error": "",
         "seen_at": "2026-11-22T03:04:05Z",
         "incident": incident,
+        "hot_keys": [],
+        "sampling": {},
+        "sampling_lost": {},
     }
     assert table["dimensions"][1] == {
         "index": "",
@@ -159,3 +165,63 @@ def test_an_incident_of_a_table_out_of_sight_stays_listed() -> None:
     incidents = record(scene)["incidents"]
     assert isinstance(incidents, list)
     assert [one["cause"] for one in incidents] == ["slow"]
+
+
+def test_a_verdict_has_the_shape_of_the_contract_first() -> None:
+    found = finding_record(examples.finding(KeyVerdict.ONE_KEY, examples.HOTTEST, examples.SECOND), "us-east-1")
+    assert list(found)[:4] == ["table", "index", "verdict", "keys"]
+    assert list(found["keys"][0])[:4] == ["key", "share", "ceiling_share", "throttled"]
+    assert found == {
+        "table": "orders",
+        "index": "",
+        "verdict": "one-key",
+        "keys": [
+            {
+                "key": "key:0a1b2c3d4e5f",
+                "share": 0.62,
+                "ceiling_share": 1.18,
+                "throttled": 1204.0,
+                "asked_share": 1.4,
+                "of_traffic": True,
+                "since": "2026-11-22T02:52:00Z",
+                "rising": True,
+            },
+            {
+                "key": "key:99aa88bb77cc",
+                "share": 0.11,
+                "ceiling_share": 0.21,
+                "throttled": 0.0,
+                "asked_share": None,
+                "of_traffic": True,
+                "since": None,
+                "rising": None,
+            },
+        ],
+        "region": "us-east-1",
+        "sentence": "One key asks for 140 % of what a partition serves.",
+        "todo": "Shard this key over several, or cache what is read of it; more capacity does not help.",
+        "mode": "full",
+        "kinds": ["write"],
+        "blind": ["PartiQL is not counted."],
+        "at": "2026-11-22T03:01:00Z",
+    }
+
+
+def test_nothing_known_is_null_and_no_keys() -> None:
+    unknown = replace(examples.finding(KeyVerdict.UNKNOWN, mode=SamplerMode.OFF), at=None, kinds=frozenset())
+    found = finding_record(unknown, "us-east-1")
+    assert (found["keys"], found["at"], found["kinds"], found["mode"]) == ([], None, [], "off")
+
+
+def test_a_hot_table_tells_its_verdicts_and_what_is_sampled() -> None:
+    scene = Scene()
+    scene.cycle(examples.cycle(examples.hot_table()))
+    tables = record(scene)["tables"]
+    assert isinstance(tables, list)
+    [table] = tables
+    assert [(one["index"], one["verdict"], len(one["keys"])) for one in table["hot_keys"]] == [
+        ("", "one-key", 2),
+        ("by-customer", "index-key", 1),
+    ]
+    assert table["sampling"] == {"": "full", "by-customer": "throttled", "by-day": "off"}
+    assert list(table["sampling_lost"]) == ["by-day"]

@@ -1,19 +1,21 @@
-"""The hands: one that changes capacity, one that only says what it would have done.
+"""The hands: one that changes capacity and what is sampled, one that only says what it would have done.
 
 Order of the acting hand: refuse what must never be sent, wait for a turn, describe the table anew, cancel if the world
-has changed, then one UpdateTable or RegisterScalableTarget, sent once. Every way it can end is a typed Outcome.
+has changed, then one UpdateTable, RegisterScalableTarget or UpdateContributorInsights, sent once. Every way it can end
+is a typed Outcome.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from watcher.aws.autoscaling import AutoScaling
 from watcher.aws.client import THROTTLING_CODES, aws_call
 from watcher.aws.discovery import CAPACITY_UNITS, DynamoTables
+from watcher.aws.pace import ClockPacer, Pacer, Wait
 from watcher.aws.permissions import UPDATE_TABLE
+from watcher.aws.switch import SamplingSwitch, Verdict, wording
 from watcher.clock import Clock
 from watcher.core.model import Action, Billing, Lever, TableDescription
 from watcher.core.reasons import Mode, Outcome
@@ -22,57 +24,49 @@ from watcher.errors import AwsDenied, AwsError, AwsNotFound, AwsUnavailable
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-Verdict = tuple[Outcome, str]
-
 # The control plane takes about one mutation a second from an account; more are throttled.
 MUTATION_SPACING = 1.1
 
 
-class MutationPacer:
+class MutationPacer(ClockPacer):
     """Turns for mutations, at least ``spacing`` seconds of ``clock`` apart. One for all Regions and threads of an
-    account. wait: sleeps for real seconds (an Event's wait ends early when the daemon stops; the call still goes out).
-    """
+    account."""
 
-    def __init__(self, clock: Clock, wait: Callable[[float], object], spacing: float = MUTATION_SPACING) -> None:
-        self._clock = clock
-        self._wait = wait
-        self._spacing = spacing
-        self._free_at = float("-inf")
-        self._lock = threading.Lock()
-
-    def turn(self) -> None:
-        """Return when it is the caller's turn."""
-        with self._lock:
-            now = self._clock.monotonic()
-            at = max(now, self._free_at)
-            self._free_at = at + self._spacing
-        if at > now:
-            self._wait(self._clock.real_seconds(at - now))
+    def __init__(self, clock: Clock, wait: Wait, spacing: float = MUTATION_SPACING) -> None:
+        super().__init__(1 / spacing, clock, wait)
 
 
 class AdvisingHand:
     """Touches nothing."""
 
     def carry_out(self, action: Action) -> Verdict:
-        return Outcome.ADVISED, f"act mode would have set {_wording(action)}"
+        return Outcome.ADVISED, f"act mode would have {_wording(action)}"
 
 
 class ActingHand:
-    """Changes capacity with UpdateTable, or another scaler's floor with RegisterScalableTarget."""
+    """Changes capacity with UpdateTable, another scaler's floor with RegisterScalableTarget, or what is sampled with
+    UpdateContributorInsights. pacer: of the first two."""
 
     def __init__(
-        self, tables: DynamoTables, mutating: DynamoDBClient, scaling: AutoScaling, pacer: MutationPacer
+        self,
+        tables: DynamoTables,
+        mutating: DynamoDBClient,
+        scaling: AutoScaling,
+        sampling: SamplingSwitch,
+        pacer: Pacer,
     ) -> None:
         self._tables = tables
         self._mutating = mutating
         self._scaling = scaling
+        self._sampling = sampling
         self._pacer = pacer
 
     def carry_out(self, action: Action) -> Verdict:
         refusal = _never_to_be_sent(action)
         if refusal is not None:
             return refusal
-        self._pacer.turn()  # before describing, so that nothing happens between the look and the call
+        # Before describing, so that nothing happens between the look and the call.
+        (self._sampling.pacer if action.lever is Lever.SAMPLING else self._pacer).turn()
         try:
             objection, send = self._look(action)
         except AwsUnavailable as error:  # nothing was sent, so this is not an unknown outcome
@@ -94,6 +88,10 @@ class ActingHand:
             (change,) = action.changes
             return self._scaling.floor_objection(table, change), lambda: self._scaling.set_floor(table, change)
         seen = self._tables.describe(table)
+        if action.switch is not None:
+            switch = action.switch
+            objection = _of_another(action, seen) or self._sampling.objection(table, switch)
+            return objection, lambda: self._sampling.send(table, switch)
         return next(_objections(action, seen), None), lambda: self._update(action, seen)
 
     def _update(self, action: Action, seen: TableDescription) -> None:
@@ -128,9 +126,12 @@ def _never_to_be_sent(action: Action) -> Verdict | None:
     dimensions = [change.dimension for change in changes]
     rises = [change for change in changes if change.after > change.before]
     falls = [change for change in changes if change.is_decrease]
+    samples = action.lever is Lever.SAMPLING
     checks: Sequence[tuple[bool, str]] = (
         (action.mode is not Mode.ACT, f"the table's mode is {action.mode}, and only act may change anything"),
-        (not changes, "the action holds no change"),
+        (samples is (action.switch is None), "a sampling action carries a switch, and no other action does"),
+        (samples and bool(changes), "a sampling action changes no capacity"),
+        (not samples and not changes, "the action holds no change"),
         (any(change.after < 1 for change in changes), "capacity below 1 unit cannot be provisioned"),
         (len(set(dimensions)) < len(dimensions), "the action changes one dimension twice"),
         (action.lever is Lever.FLOOR and len(changes) > 1, "a floor action carries exactly one change"),
@@ -139,11 +140,19 @@ def _never_to_be_sent(action: Action) -> Verdict | None:
     return next(((Outcome.INVALID, f"not sent: {why}") for broken, why in checks if broken), None)
 
 
+def _of_another(action: Action, seen: TableDescription) -> Verdict | None:
+    """The objection to a table of the same name in another account or Region."""
+    if seen.key == action.table:
+        return None
+    return Outcome.CANCELLED, f"the credentials now lead to {seen.key}, not to {action.table}"
+
+
 def _objections(action: Action, seen: TableDescription) -> Iterator[Verdict]:
     """Why the action is not to be sent to the table as it is now, gravest first. Lazy: a later one may presume that
     the earlier ones do not hold."""
-    if seen.key != action.table:
-        yield Outcome.CANCELLED, f"the credentials now lead to {seen.key}, not to {action.table}"
+    another = _of_another(action, seen)
+    if another is not None:
+        yield another
     for change in action.changes:
         if change.dimension.index not in seen.throughputs:
             yield Outcome.GONE, f"there is no index {change.dimension.index} to change"
@@ -198,5 +207,7 @@ def outcome_of(error: AwsError) -> Outcome:
 
 
 def _wording(action: Action) -> str:
+    if action.switch is not None:
+        return f"switched {wording(action.table.name, action.switch)}"
     what = "" if action.lever is Lever.CAPACITY else "the scaling floor of "
-    return what + ", ".join(f"{c.dimension.noun} from {c.before} to {c.after}" for c in action.changes)
+    return f"set {what}" + ", ".join(f"{c.dimension.noun} from {c.before} to {c.after}" for c in action.changes)

@@ -7,17 +7,16 @@ an answer), CloudWatch service quotas (points a second) and DynamoDB Metrics and
 
 from __future__ import annotations
 
-import math
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from watcher.aws.client import aws_call
-from watcher.aws.permissions import GET_METRIC_DATA, LIST_METRICS
-from watcher.clock import process_seconds, utc
+from watcher.aws.metric_data import POINTS_PER_ANSWER, QUERIES_PER_CALL, Collected, Window, fetch, query_id
+from watcher.aws.pace import Pacer, Wait
+from watcher.aws.permissions import LIST_METRICS
+from watcher.clock import process_seconds
 from watcher.core.model import Answer, Kind, Metric, Query
 from watcher.core.series import MINUTE
 from watcher.errors import AwsError
@@ -27,15 +26,11 @@ if TYPE_CHECKING:
 
 NAMESPACE = "AWS/DynamoDB"
 LATENCY = "SuccessfulRequestLatency"
-QUERIES_PER_CALL = 500
-POINTS_PER_ANSWER = 100_800
 # Windows longer than this are history. Their quota is 396,000 points a second, of the whole account in the Region and
 # counted by what a call may return, not by what it does. A quarter is left to the dashboards of the same account.
 HISTORY_SECONDS = 3 * 3600.0
 HISTORY_POINTS_PER_SECOND = 300_000
 DAY = 86_400
-PAGES_PER_CALL = 100  # batches are cut to need one; a server that never ends must not hold the cycle
-ABSURD = 1e12  # no minute of one table has seen as many units, or milliseconds: a broken point
 
 _KIND_NAME = {Kind.READ: "Read", Kind.WRITE: "Write"}
 
@@ -60,27 +55,8 @@ Result = Mapping[Query, Answer] | AwsError  # of one batch
 MetricsRequested = Callable[[int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """Intervals of ``period`` seconds that start in [start, end)."""
-
-    start: float
-    end: float
-    period: int
-
-    @property
-    def first(self) -> int:
-        """Start of the interval that holds ``start``: AWS rounds a crooked StartTime down itself."""
-        return int(self.start // self.period * self.period)
-
-    @property
-    def points(self) -> int:
-        """The most that one metric can answer."""
-        return math.ceil((self.end - self.first) / self.period)
-
-
-class HistoryPacer:
-    """Turns for calls that read history, so that together they ask for ``rate`` points a second. For all threads.
+class HistoryPacer(Pacer):
+    """Turns for calls that read history, each of as many parts as it may return points.
 
     seconds, wait: real ones, for AWS counts real seconds.
     """
@@ -90,22 +66,9 @@ class HistoryPacer:
         rate: float = HISTORY_POINTS_PER_SECOND,
         *,
         seconds: Callable[[], float] = process_seconds,
-        wait: Callable[[float], object] | None = None,
+        wait: Wait | None = None,
     ) -> None:
-        self._rate = rate
-        self._seconds = seconds
-        self._wait = wait or threading.Event().wait
-        self._free_at = float("-inf")
-        self._lock = threading.Lock()
-
-    def turn(self, points: int) -> None:
-        """Return when a call that may return ``points`` may go out."""
-        with self._lock:
-            now = self._seconds()
-            at = max(now, self._free_at)
-            self._free_at = at + points / self._rate
-        if at > now:
-            self._wait(at - now)
+        super().__init__(rate, seconds=seconds, wait=wait)
 
 
 class CloudWatchMetrics:
@@ -140,7 +103,7 @@ class CloudWatchMetrics:
         wanted = list(dict.fromkeys(queries))
         if period > MINUTE:
             end = end // period * period
-        window = _Window(start, end, period)
+        window = Window(start, end, period)
         if end <= start or not wanted:
             return {query: Answer() for query in wanted}
         batches = _batches(wanted, window.points)
@@ -171,7 +134,7 @@ class CloudWatchMetrics:
                         found[dimensions["TableName"]].add(dimensions["Operation"])
         return {table: frozenset(names) for table, names in found.items()}
 
-    def _run(self, batches: Sequence[Sequence[Query]], window: _Window) -> list[Result]:
+    def _run(self, batches: Sequence[Sequence[Query]], window: Window) -> list[Result]:
         def attempt(batch: Sequence[Query]) -> Result:
             try:
                 return self._batch(batch, window)
@@ -183,30 +146,19 @@ class CloudWatchMetrics:
         with ThreadPoolExecutor(max_workers=min(self._workers, len(batches))) as pool:
             return list(pool.map(attempt, batches))
 
-    def _batch(self, batch: Sequence[Query], window: _Window) -> Mapping[Query, Answer]:
+    def _batch(self, batch: Sequence[Query], window: Window) -> Mapping[Query, Answer]:
         """All pages of one GetMetricData. Every page counts as a full request: the bill is never understated."""
-        request: dict[str, Any] = {
-            "MetricDataQueries": [
-                metric_data_query(f"q{position}", query, window.period) for position, query in enumerate(batch)
-            ],
-            "StartTime": utc(window.first),
-            "EndTime": utc(window.end),
-            "ScanBy": "TimestampAscending",
-        }
-        collected = [_Collected(query, window) for query in batch]
-        with aws_call(GET_METRIC_DATA, f"{len(batch)} metrics from {batch[0].metric} of table {batch[0].table}"):
-            for _page in range(PAGES_PER_CALL):
-                if window.end - window.start > HISTORY_SECONDS:
-                    self._pacer.turn(len(batch) * window.points)
-                self._requested(len(batch))
-                page = self._client.get_metric_data(**request)
-                for result in page["MetricDataResults"]:
-                    collected[int(result["Id"].removeprefix("q"))].add(result)
-                if not page.get("NextToken"):
-                    return {part.query: part.answer() for part in collected}
-                request["NextToken"] = page["NextToken"]
-        cause = f"no end after {PAGES_PER_CALL} pages"
-        raise AwsError(cause, code="TooManyPages", operation=GET_METRIC_DATA.operation, subject=f"{len(batch)} metrics")
+        queries = [metric_data_query(query_id(position), query, window.period) for position, query in enumerate(batch)]
+        collected = [Collected(window, level=query.metric in _LEVELS) for query in batch]
+
+        def before_page() -> None:
+            if window.end - window.start > HISTORY_SECONDS:
+                self._pacer.turn(len(batch) * window.points)
+            self._requested(len(batch))
+
+        subject = f"{len(batch)} metrics from {batch[0].metric} of table {batch[0].table}"
+        fetch(self._client, queries, collected, window, subject=subject, before_page=before_page)
+        return {query: part.answer() for query, part in zip(batch, collected, strict=True)}
 
 
 def metric_data_query(identity: str, query: Query, period: int = MINUTE) -> dict[str, Any]:
@@ -256,34 +208,3 @@ def _fatal(batches: Sequence[Sequence[Query]], results: Sequence[Result]) -> Aws
     decisive = [result for capacity, result in outcomes if capacity] or list(results)
     errors = [result for result in decisive if isinstance(result, AwsError)]
     return errors[0] if len(errors) == len(decisive) else None
-
-
-class _Collected:
-    """One query's answer while its pages come in."""
-
-    def __init__(self, query: Query, window: _Window) -> None:
-        self.query = query
-        self._window = window
-        self._points: dict[int, float] = {}
-        self._status = "Missing"
-        self._spoilt = False
-
-    def add(self, result: Mapping[str, Any]) -> None:
-        """PartialData on one page is completed by the next; an InternalError or Forbidden stays."""
-        self._status = result.get("StatusCode", "Complete")
-        self._spoilt = self._spoilt or self._status not in {"Complete", "PartialData"}
-        for moment, value in zip(result.get("Timestamps", ()), result.get("Values", ()), strict=False):
-            self._add_point(int(moment.timestamp() // self._window.period * self._window.period), float(value))
-
-    def answer(self) -> Answer:
-        return Answer(points=self._points, complete=self._status == "Complete" and not self._spoilt)
-
-    def _add_point(self, minute: int, value: float) -> None:
-        if not self._window.start <= minute < self._window.end:
-            return
-        if not 0 <= value <= ABSURD:  # NaN fails this, too
-            self._spoilt = True
-        elif self.query.metric in _LEVELS:
-            self._points[minute] = max(value, self._points.get(minute, 0.0))
-        else:  # two points folded into one minute are parts of it
-            self._points[minute] = value + self._points.get(minute, 0.0)

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from watcher.aws.autoscaling import AutoScaling
 from watcher.aws.capacity import ActingHand, AdvisingHand, MutationPacer
 from watcher.aws.client import AwsClients
+from watcher.aws.cloak import Cloaks
 from watcher.aws.cloudwatch import CloudWatchMetrics, MetricsRequested, Trouble
-from watcher.aws.contributors import ContributorInsights, KeyCloak
 from watcher.aws.discovery import DynamoTables
+from watcher.aws.insights import ContributorInsights
+from watcher.aws.pace import ClockPacer, Wait
+from watcher.aws.samplers import INSIGHTS_RATE, Samplers
 from watcher.aws.sns import Route, SnsNotifier, topic_region
+from watcher.aws.switch import SamplingSwitch
 from watcher.clock import Clock
 from watcher.core.reasons import Mode
 from watcher.ports import RegionPorts
@@ -22,25 +26,33 @@ def region_ports(
     *,
     clock: Clock,
     pacer: MutationPacer,
-    cloak: KeyCloak,
+    cloaks: Cloaks,
     on_metrics_requested: MetricsRequested,
     on_trouble: Trouble,
+    wait: Wait | None = None,
 ) -> RegionPorts:
-    """Everything that reaches one Region. ``pacer`` is shared by all Regions; ``clients`` is closed by who made it."""
+    """Everything that reaches one Region. ``pacer`` is shared by all Regions; ``clients`` is closed by who made it.
+    wait: how a turn of Contributor Insights is waited for, in real seconds; by default it is slept."""
     dynamodb, cloudwatch = clients.dynamodb(region), clients.cloudwatch(region)
     tables = DynamoTables(dynamodb, clock.now)
     scaling = AutoScaling(
         clients.application_autoscaling(region), clients.application_autoscaling(region, mutating=True)
     )
+    mutating = clients.dynamodb(region, mutating=True)
+    samplers = Samplers(dynamodb, cloudwatch, clock=clock, wait=wait)
+    insights = ContributorInsights(
+        samplers, cloudwatch, cloaks=cloaks, requested=on_metrics_requested, clock=clock, wait=wait
+    )
+    switch = SamplingSwitch(samplers.describe, mutating, ClockPacer(INSIGHTS_RATE, clock, wait))
     return RegionPorts(
         region=region,
         tables=tables,
         metrics=CloudWatchMetrics(cloudwatch, requested=on_metrics_requested, trouble=on_trouble),
         scaling=scaling,
-        hot_keys=ContributorInsights(dynamodb, cloudwatch, cloak=cloak, requested=on_metrics_requested),
+        insights=insights,
         hands={
             Mode.ADVISE: AdvisingHand(),
-            Mode.ACT: ActingHand(tables, clients.dynamodb(region, mutating=True), scaling, pacer),
+            Mode.ACT: ActingHand(tables, mutating, scaling, switch, pacer),
         },
     )
 

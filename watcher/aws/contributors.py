@@ -1,162 +1,155 @@
-"""Who the hot keys are: CloudWatch Contributor Insights for DynamoDB, read only.
+"""Who the contributors of Contributor Insights rules are: GetInsightRuleReport, rule by rule.
 
-Key values are other people's data. They leave this module only in the form the config allows.
-See AWS docs: Contributor Insights for DynamoDB, how it works; GetInsightRuleReport.
+Key values are other people's data. They leave this module only under a cloak.
+See AWS docs: Contributor Insights for DynamoDB, how it works (more than 25 contributors are refused; of the metrics
+only the maxima mean anything); GetInsightRuleReport; CloudWatch service quotas (20 reports a second).
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from watcher.aws.client import aws_call
-from watcher.aws.permissions import DESCRIBE_INSIGHTS, GET_INSIGHT_REPORT
+from watcher.aws.cloak import KeyCloak
+from watcher.aws.metric_data import ABSURD
+from watcher.aws.pace import Pacer
+from watcher.aws.permissions import GET_INSIGHT_REPORT
 from watcher.clock import utc
-from watcher.core.model import HotKey, HotKeyReport
+from watcher.core.insights import KeyTrace, Place
+from watcher.core.key_shape import shape_of
 from watcher.core.series import MINUTE
-from watcher.errors import AwsDenied, AwsError, AwsNotFound
+from watcher.errors import AwsError, AwsNotFound, AwsUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_dynamodb import DynamoDBClient
 
-CONTRIBUTORS = 10  # of the 25 that DynamoDB's rules allow
-LONGEST_WINDOW = 24 * 3600.0
-PARTITION_CEILING = 180_000.0  # units a minute: 3,000 reads, or 1,000 writes counting 3 each, times 60
-PLAIN_LIMIT = 128  # characters of a key shown in plain
+Contributor = tuple[tuple[str, ...], Mapping[int, float]]  # keys, points by minute
 
-# Rules are recognised by these, never built: for an index the rest of the name is ambiguous.
-_THROTTLED_RULE = "DynamoDBContributorInsights-PKT-"
-_ACCESSED_RULE = "DynamoDBContributorInsights-PKC-"
+CONTRIBUTORS = 25
+LONGEST_WINDOW = 24 * 3600
 
-_STATUS_NOTES: Mapping[str, str] = {
-    "DISABLED": "Contributor Insights is off; enable it in throttled-keys mode to learn the hot keys",
-    "DISABLING": "Contributor Insights is being switched off",
-    "ENABLING": "Contributor Insights is being switched on; keys show in some minutes",
+# Calls a second, of reports, of INSIGHT_RULE_METRIC and of DescribeInsightRules. The quota of each is 20, for the whole
+# account.
+RULES_RATE = 18.0
+
+# What a rule ranks, by the code in its name; the order in which they are asked for. Rules are recognised by these and
+# never built: for an index the rest of the name is ambiguous.
+KINDS: Mapping[str, str] = {
+    "PKT": "throttled keys",
+    "PKC": "accessed keys",
+    "SKT": "throttled items",
+    "SKC": "accessed items",
 }
 
 
-class KeyForm(StrEnum):
-    HASH = "hash"
-    REDACT = "redact"
-    PLAIN = "plain"
+def kind_of(rule: str) -> str:
+    """The code of :data:`KINDS`, "" for a rule that is none of DynamoDB's."""
+    return next((code for code in KINDS if rule.startswith(f"DynamoDBContributorInsights-{code}-")), "")
 
 
-class KeyCloak:
-    """The only way a key value takes out. secret: for HMAC-SHA256, so that hashes cannot be looked up in a list of
-    guesses, and the same key keeps the same hash as long as the secret lives."""
-
-    def __init__(self, form: KeyForm, secret: bytes) -> None:
-        if form is KeyForm.HASH and not secret:
-            raise ValueError("hashed keys need a secret; without one anybody could recompute the hashes")
-        self._form = form
-        self._secret = secret
-
-    def __call__(self, keys: Sequence[str]) -> str:
-        if self._form is KeyForm.REDACT:
-            return "(redacted)"
-        if self._form is KeyForm.HASH:
-            joined = "\x1f".join(keys).encode("utf-8", "surrogatepass")
-            return "key:" + hmac.new(self._secret, joined, hashlib.sha256).hexdigest()[:12]
-        # How AWS renders unusual keys is not documented: whatever comes must fit one line of UTF-8.
-        text = " | ".join(keys).encode("utf-8", "replace").decode()
-        line = "".join(character if character.isprintable() else "?" for character in text)
-        return line if len(line) <= PLAIN_LIMIT else line[: PLAIN_LIMIT - 3] + "..."
+def subject_of(place: Place) -> str:
+    """A place in an error's sentence."""
+    return f"index {place.index} of table {place.table}" if place.index else f"table {place.table}"
 
 
-class ContributorInsights:
-    """The HotKeys port. requested: told of each report, which is billed like a metric."""
+def whereabouts(place: Place) -> dict[str, Any]:
+    """A place in a request of Contributor Insights."""
+    return {"TableName": place.table} | ({"IndexName": place.index} if place.index else {})
 
-    def __init__(
-        self,
-        dynamodb: DynamoDBClient,
-        cloudwatch: CloudWatchClient,
-        *,
-        cloak: KeyCloak,
-        requested: Callable[[int], None],
-    ) -> None:
-        self._dynamodb = dynamodb
+
+def clipped(start: float, end: float) -> tuple[int, float]:
+    """The newest 24 hours of [start, end) at most, from a whole minute on."""
+    return max(int(start // MINUTE), math.ceil((end - LONGEST_WINDOW) / MINUTE)) * MINUTE, end
+
+
+@dataclass
+class Found:
+    """Traces by kind. gaps: why something could not be read, by kind."""
+
+    traces: dict[str, tuple[KeyTrace, ...]] = field(default_factory=dict)
+    gaps: dict[str, str] = field(default_factory=dict)
+
+    def of(self, kind: str) -> tuple[KeyTrace, ...]:
+        return self.traces.get(kind, ())
+
+    def note(self) -> str:
+        """One sentence on all gaps, "" without any."""
+        kinds: dict[str, list[str]] = {}
+        for kind, why in self.gaps.items():
+            kinds.setdefault(why, []).append(KINDS[kind])
+        return "; ".join(f"{' and '.join(names)} {why}" for why, names in kinds.items())
+
+
+class ReportReader:
+    """Reads reports of one Region. requested: told of each report, which is billed like a metric."""
+
+    def __init__(self, cloudwatch: CloudWatchClient, *, requested: Callable[[int], None], pacer: Pacer) -> None:
         self._cloudwatch = cloudwatch
-        self._cloak = cloak
         self._requested = requested
+        self._pacer = pacer
 
-    def report(self, table: str, index: str, start: float, end: float) -> HotKeyReport:
-        """The newest 24 hours of [start, end) at most. Without throttled keys nothing counts as sampled; without
-        accessed ones (THROTTLED_KEYS mode has none) the throttled ones still do, and a failure there is noted."""
-        subject = f"index {index} of table {table}" if index else f"table {table}"
-        try:
-            rules = self._rules(table, index, subject)
-        except AwsError as error:
-            return HotKeyReport(sampled=False, note=_note(error))
-        if isinstance(rules, str):
-            return HotKeyReport(sampled=False, note=rules)
-        window = (max(start, end - LONGEST_WINDOW) // MINUTE * MINUTE, end)
-        try:
-            throttled = self._contributors(_rule(rules, _THROTTLED_RULE), window, subject)
-        except AwsError as error:
-            return HotKeyReport(sampled=False, note=_note(error))
-        try:
-            accessed = self._contributors(_rule(rules, _ACCESSED_RULE), window, subject, ceiling=PARTITION_CEILING)
-        except AwsError as error:
-            return HotKeyReport(sampled=True, throttled=throttled, note=f"accessed keys: {_note(error)}")
-        return HotKeyReport(sampled=True, throttled=throttled, accessed=accessed)
+    def read(self, place: Place, rules: Sequence[str], start: int, end: float, cloak: KeyCloak) -> Found:
+        """The contributors of each rule in [start, end), at most a day. Never raises AwsError. An AWS that does not
+        answer one report is not asked for the rest."""
+        found = Found()
+        ordered = sorted(filter(kind_of, rules), key=lambda rule: list(KINDS).index(kind_of(rule)))
+        for position, rule in enumerate(ordered):
+            kind = kind_of(rule)
+            try:
+                contributors = self._contributors(place, rule, start, end)
+            except AwsNotFound:
+                found.gaps[kind] = "were switched off meanwhile"
+            except AwsUnavailable as error:
+                found.gaps |= {kind_of(silent): f"could not be read: {error}" for silent in ordered[position:]}
+                break
+            except AwsError as error:
+                found.gaps[kind] = f"could not be read: {error}"
+            else:
+                traces = [_trace(keys, points, cloak) for keys, points in contributors if keys and points]
+                found.traces[kind] = tuple(sorted(traces, key=_rank))
+        return found
 
-    def _rules(self, table: str, index: str, subject: str) -> Sequence[str] | str:
-        """The names of the rules, or why there are none."""
-        where: dict[str, Any] = {"TableName": table} | ({"IndexName": index} if index else {})
-        with aws_call(DESCRIBE_INSIGHTS, subject):
-            answer = self._dynamodb.describe_contributor_insights(**where)
-        status = answer.get("ContributorInsightsStatus", "DISABLED")
-        rules = answer.get("ContributorInsightsRuleList", [])
-        if status == "FAILED":
-            failure = answer.get("FailureException", {})
-            return f"Contributor Insights failed: {failure.get('ExceptionDescription', 'AWS gives no reason')}"
-        if status != "ENABLED":
-            return _STATUS_NOTES.get(status, f"Contributor Insights is {status}")
-        return rules if _rule(rules, _THROTTLED_RULE) else "Contributor Insights has no rule for throttled keys"
-
-    def _contributors(
-        self, rule: str, window: tuple[float, float], subject: str, *, ceiling: float | None = None
-    ) -> tuple[HotKey, ...]:
-        """The contributors of one rule, busiest minute first. Of these rules only maxima are meaningful, so each is
-        judged by its highest one-minute point."""
-        if not rule:
-            return ()
-        start, end = window
+    def _contributors(self, place: Place, rule: str, start: int, end: float) -> list[Contributor]:
+        self._pacer.turn()
         self._requested(1)
-        with aws_call(GET_INSIGHT_REPORT, subject):
+        with aws_call(GET_INSIGHT_REPORT, subject_of(place)):
             report = self._cloudwatch.get_insight_rule_report(
                 RuleName=rule,
                 StartTime=utc(start),
                 EndTime=utc(end),
                 Period=MINUTE,
                 MaxContributorCount=CONTRIBUTORS,
-                Metrics=["MaxContributorValue"],
+                Metrics=["MaxContributorValue", "Maximum"],
                 OrderBy="Maximum",
             )
-            found = [
-                self._hot_key(contributor["Keys"], points, ceiling)
-                for contributor in report.get("Contributors", ())
-                if (points := [float(p["ApproximateValue"]) for p in contributor.get("Datapoints", ())])
+            return [
+                (tuple(map(str, one["Keys"])), dict(_points(one["Datapoints"], start, end)))
+                for one in report["Contributors"]
             ]
-        return tuple(sorted(found, key=lambda hot: (-hot.per_minute, hot.key)))
-
-    def _hot_key(self, keys: Sequence[str], points: Sequence[float], ceiling: float | None) -> HotKey:
-        busiest = max(points)
-        return HotKey(self._cloak(keys), busiest, None if ceiling is None else busiest / ceiling)
 
 
-def _rule(rules: Sequence[str], prefix: str) -> str:
-    return next((name for name in rules if name.startswith(prefix)), "")
+def _points(datapoints: Iterable[Mapping[str, Any]], start: int, end: float) -> Iterator[tuple[int, float]]:
+    """By minute, and only what can be true of one."""
+    for point in datapoints:
+        minute = int(point["Timestamp"].timestamp() // MINUTE) * MINUTE
+        value = point["ApproximateValue"]
+        if start <= minute < end and isinstance(value, int | float) and 0 <= value <= ABSURD:  # NaN fails this, too
+            yield minute, float(value)
 
 
-def _note(error: AwsError) -> str:
-    """One sentence on why nothing was sampled."""
-    if isinstance(error, AwsDenied):
-        return f"Contributor Insights may not be read ({error.hint})"
-    if isinstance(error, AwsNotFound):
-        return f"Contributor Insights has nothing on it: {error.cause}"
-    return f"Contributor Insights did not answer: {error.cause}"
+def _trace(keys: tuple[str, ...], points: Mapping[int, float], cloak: KeyCloak) -> KeyTrace:
+    return KeyTrace(
+        label=cloak(keys),
+        identity=cloak.identity(keys),
+        partition=cloak.identity(keys[:1]),
+        points=points,
+        shape=shape_of(keys[-1]),
+    )
+
+
+def _rank(trace: KeyTrace) -> tuple[float, float, str, str]:
+    """Busiest minute first; the rest only makes the order certain."""
+    return -trace.busiest, -trace.total, trace.label, trace.identity

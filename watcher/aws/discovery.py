@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from watcher.aws.client import aws_call
 from watcher.aws.permissions import DESCRIBE_TABLE, LIST_TABLES
-from watcher.core.model import Billing, Kind, Status, TableDescription, TableKey, Throughput
+from watcher.core.model import Billing, KeySchema, Kind, Status, TableDescription, TableKey, Throughput
 from watcher.errors import AwsNotFound
 
 if TYPE_CHECKING:
@@ -55,16 +55,27 @@ def description(table: Mapping[str, Any], now: float) -> TableDescription:
     key = table_key(table["TableArn"])
     billing = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
     parts = {"": throughput(table, table["TableStatus"], now)}
+    schemas = {"": key_schema(table)}
     for index in table.get("GlobalSecondaryIndexes", ()):
         if not index.get("Backfilling", False):
             parts[index["IndexName"]] = throughput(index, index["IndexStatus"], now)
+            schemas[index["IndexName"]] = key_schema(index)
     replicas = (replica["RegionName"] for replica in table.get("Replicas", ()))
     return TableDescription(
         key=key,
         billing=Billing.PROVISIONED if billing == "PROVISIONED" else Billing.ON_DEMAND,
         throughputs=parts,
         replicas=tuple(sorted(region for region in replicas if region != key.region)),
+        schemas={index: schema for index, schema in schemas.items() if schema is not None},
     )
+
+
+def key_schema(part: Mapping[str, Any]) -> KeySchema | None:
+    """The keys of a table or of an index, None where they are not told. An index may have several attributes for each
+    (see AWS docs: KeySchemaElement)."""
+    told = part.get("KeySchema", ())
+    names = {kind: [it["AttributeName"] for it in told if it["KeyType"] == kind] for kind in ("HASH", "RANGE")}
+    return KeySchema(" + ".join(names["HASH"]), " + ".join(names["RANGE"])) if names["HASH"] else None
 
 
 def throughput(part: Mapping[str, Any], status: str, now: float) -> Throughput:

@@ -20,21 +20,27 @@ from watcher.aws.cloudwatch import CloudWatchMetrics
 from watcher.aws.discovery import DynamoTables
 from watcher.aws.permissions import (
     ASSUME_ROLE,
+    CREATE_INSIGHTS_ROLE,
     DESCRIBE_INSIGHTS,
+    DESCRIBE_RULES,
     DESCRIBE_TABLE,
     DESCRIBE_TARGETS,
     GET_INSIGHT_REPORT,
     GET_METRIC_DATA,
+    LIST_INSIGHTS,
     LIST_METRICS,
     LIST_TABLES,
     PUBLISH,
     REGISTER_TARGET,
+    UPDATE_INSIGHTS,
     UPDATE_TABLE,
     Permission,
     needed,
 )
 from watcher.aws.prospects import hindrances, name_like
+from watcher.aws.samplers import Samplers
 from watcher.clock import Clock, utc
+from watcher.core.insights import Place, Sampling
 from watcher.core.model import TABLE_READ, Metric, Query, TableDescription
 from watcher.core.policy import AutoScaling as ScalingRule
 from watcher.core.policy import TablePolicy
@@ -94,7 +100,8 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The config, as far as the doctor looks. patterns: of the ``[[tables]]`` entries. policy: the one of a table's
-    name, None where it is not watched. overlaps: warnings on names that several entries match."""
+    name, None where it is not watched. overlaps: warnings on names that several entries match. samples: whether hot
+    keys of a table in act mode are sampled. rules_quota: of Contributor Insights rules."""
 
     regions: Sequence[str]
     patterns: Sequence[str]
@@ -102,6 +109,8 @@ class Plan:
     overlaps: Callable[[Iterable[str]], Sequence[str]]
     acts: bool
     floors: bool
+    samples: bool
+    rules_quota: int = 100
     latency: bool = True
     topics: Sequence[str] = ()
     role_arn: str = ""
@@ -109,7 +118,13 @@ class Plan:
     @property
     def permissions(self) -> tuple[Permission, ...]:
         mode = Mode.ACT if self.acts else Mode.ADVISE
-        return needed(mode, auto_scaling_floor=self.floors, topics=bool(self.topics), role=bool(self.role_arn))
+        return needed(
+            mode,
+            auto_scaling_floor=self.floors,
+            topics=bool(self.topics),
+            role=bool(self.role_arn),
+            sampling=self.samples,
+        )
 
 
 def examine(clients: AwsClients, plan: Plan, clock: Clock) -> list[Finding]:
@@ -275,15 +290,26 @@ class _RegionalLook:
             self._ask(LIST_METRICS, metrics.operations, lambda found: f"latency of {count(len(found), 'table')}")
         else:
             self._not_tried(LIST_METRICS, "polling.latency is false, so it is not needed")
-        self._ask(
-            DESCRIBE_INSIGHTS, lambda: self._insights_status(table), lambda status: f"it is {status} on table {table}"
-        )
+        self._ask_about_sampling(table)
         self._ask(GET_INSIGHT_REPORT, lambda: self._absent_report(end), lambda _: "answered")
 
-    def _insights_status(self, table: str) -> str:
-        with aws_call(DESCRIBE_INSIGHTS, f"table {table}"):
-            answer = self._dynamodb.describe_contributor_insights(TableName=table)
-            return str(answer["ContributorInsightsStatus"]).lower()
+    def _ask_about_sampling(self, table: str) -> None:
+        samplers = Samplers(self._dynamodb, self._cloudwatch, clock=self.clock)
+        self._ask(
+            DESCRIBE_INSIGHTS,
+            lambda: samplers.describe(Place(table)),
+            lambda sampler: f"it is {sampler.status.lower()} on table {table}",
+        )
+        self._ask(
+            LIST_INSIGHTS,
+            samplers.places,
+            lambda places: f"it is on in {count(len(places), 'place')}, each table and each index being one",
+        )
+        self._ask(
+            DESCRIBE_RULES,
+            samplers.count_rules,
+            lambda rules: f"{rules} of {self.plan.rules_quota} Contributor Insights rules are in use",
+        )
 
     def _absent_report(self, end: float) -> object:
         with aws_call(GET_INSIGHT_REPORT, f"rule {ABSENT_RULE}"):
@@ -298,7 +324,13 @@ class _RegionalLook:
         acting = [name for name in watched if _mode(self.plan, name) is Mode.ACT]
         policies = [policy for name in acting if (policy := self.plan.policy(name)) is not None]
         floors = sum(1 for policy in policies if policy.auto_scaling is ScalingRule.FLOOR)
-        for permission, tables in ((UPDATE_TABLE, len(acting)), (REGISTER_TARGET, floors)):
+        sampled = sum(1 for policy in policies if policy.sampling is not Sampling.OFF)
+        for permission, tables in (
+            (UPDATE_TABLE, len(acting)),
+            (REGISTER_TARGET, floors),
+            (UPDATE_INSIGHTS, sampled),
+            (CREATE_INSIGHTS_ROLE, sampled),
+        ):
             if permission in self.plan.permissions:
                 self._not_tried(permission, f"it would change something; needed for {count(tables, 'table')} here")
 

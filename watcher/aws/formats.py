@@ -176,8 +176,8 @@ def _chat(alert: Alert) -> str:
         "content": {
             "textType": "client-markdown",
             "title": alert.subject,
-            "description": "\n\n".join(part for part in (alert.sentence, facts, alert.done) if part),
-            "nextSteps": [alert.todo] if alert.todo else [],
+            "description": _harmless("\n\n".join(part for part in (alert.sentence, facts, alert.done) if part)),
+            "nextSteps": [_harmless(alert.todo)] if alert.todo else [],
             "keywords": [alert.cause.value, alert.severity.value, alert.state.value],
         },
         "metadata": {
@@ -190,6 +190,11 @@ def _chat(alert: Alert) -> str:
         },
     }
     return _compact(document)
+
+
+def _harmless(text: str) -> str:
+    """A key in plain may be anything: no mention of a channel, no link (see Slack's docs: Escaping text)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _compact(document: Mapping[str, Any]) -> str:

@@ -26,17 +26,20 @@ class Resource(StrEnum):
     SCALABLE_TARGET = "scalable-target"
     TOPIC = "topic"
     ROLE = "role"
+    SERVICE_LINKED_ROLE = "service-linked-role"
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One IAM action. why: what the watcher cannot do without it. acts: it changes something that is watched."""
+    """One IAM action. why: what the watcher cannot do without it. acts: it changes something that is watched. called:
+    False where AWS asks for it during another call, and the watcher makes no call of its own."""
 
     service: str
     operation: str
     resource: Resource
     why: str
     acts: bool = False
+    called: bool = True
 
     @property
     def action(self) -> str:
@@ -48,6 +51,10 @@ LIST_TABLES = Permission("dynamodb", "ListTables", Resource.ANY, "find the table
 DESCRIBE_TABLE = Permission("dynamodb", "DescribeTable", Resource.TABLE, "see capacity, indexes and the change budget")
 DESCRIBE_INSIGHTS = Permission(
     "dynamodb", "DescribeContributorInsights", Resource.TABLE_AND_INDEX, "know whether hot keys are sampled"
+)
+LIST_INSIGHTS = Permission("dynamodb", "ListContributorInsights", Resource.ANY, "know what is sampled in a Region")
+DESCRIBE_RULES = Permission(
+    "cloudwatch", "DescribeInsightRules", Resource.ANY, "count Contributor Insights rules against their quota"
 )
 GET_METRIC_DATA = Permission("cloudwatch", "GetMetricData", Resource.ANY, "see consumption, throttling and latency")
 LIST_METRICS = Permission("cloudwatch", "ListMetrics", Resource.ANY, "know which operations have latency data")
@@ -65,11 +72,25 @@ REGISTER_TARGET = Permission(
     "move another scaler's floor",
     acts=True,
 )
+UPDATE_INSIGHTS = Permission(
+    "dynamodb", "UpdateContributorInsights", Resource.TABLE_AND_INDEX, "switch the sampling of hot keys", acts=True
+)
+# The first time Contributor Insights is switched on in an account, AWS makes this role in the caller's name.
+CREATE_INSIGHTS_ROLE = Permission(
+    "iam",
+    "CreateServiceLinkedRole",
+    Resource.SERVICE_LINKED_ROLE,
+    "switch Contributor Insights on for the first time in an account",
+    acts=True,
+    called=False,
+)
 
 PERMISSIONS: tuple[Permission, ...] = (
     LIST_TABLES,
     DESCRIBE_TABLE,
     DESCRIBE_INSIGHTS,
+    LIST_INSIGHTS,
+    DESCRIBE_RULES,
     GET_METRIC_DATA,
     LIST_METRICS,
     GET_INSIGHT_REPORT,
@@ -78,7 +99,11 @@ PERMISSIONS: tuple[Permission, ...] = (
     ASSUME_ROLE,
     UPDATE_TABLE,
     REGISTER_TARGET,
+    UPDATE_INSIGHTS,
+    CREATE_INSIGHTS_ROLE,
 )
+
+INSIGHTS_SERVICE = "contributorinsights.dynamodb.amazonaws.com"
 
 # For topics encrypted with a key of the customer's own: SNS calls KMS in the publisher's name.
 TOPIC_KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
@@ -86,11 +111,14 @@ TOPIC_KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 Statement = dict[str, Any]  # an IAM policy statement, as it is written in JSON
 
 
-def needed(mode: Mode, *, auto_scaling_floor: bool, topics: bool, role: bool) -> tuple[Permission, ...]:
-    """The permissions a watcher of this shape uses, in their declared order."""
+def needed(mode: Mode, *, auto_scaling_floor: bool, topics: bool, role: bool, sampling: bool) -> tuple[Permission, ...]:
+    """The permissions a watcher of this shape uses, in their declared order. sampling: whether it switches Contributor
+    Insights in act mode; reading it is always needed."""
     unused = {
         UPDATE_TABLE: mode is not Mode.ACT,
         REGISTER_TARGET: mode is not Mode.ACT or not auto_scaling_floor,
+        UPDATE_INSIGHTS: mode is not Mode.ACT or not sampling,
+        CREATE_INSIGHTS_ROLE: mode is not Mode.ACT or not sampling,
         PUBLISH: not topics,
         ASSUME_ROLE: not role,
     }
@@ -107,6 +135,7 @@ def policy_document(
     topic_arns: Sequence[str] = (),
     topic_key_arns: Sequence[str] = (),
     auto_scaling_floor: bool = False,
+    sampling: bool = False,
     role_arn: str = "",
     extra_statements: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
@@ -114,6 +143,7 @@ def policy_document(
 
     tables: name patterns as in the config; act_tables: those that may be changed, default all of ``tables``;
     with none of them an act policy changes nothing.
+    sampling: whether any of them has Contributor Insights switched.
     account: 12 digits, or "*" for whichever account the policy is attached in. topic_key_arns: KMS keys of encrypted
     topics. role_arn: adds the right to assume it; with a role the other statements belong to that role.
     Note that IAM cannot limit dynamodb:UpdateTable to throughput: it also allows other changes of those tables.
@@ -121,7 +151,9 @@ def policy_document(
     scope = _Scope(tuple(regions), account, tuple(tables), tuple(tables if act_tables is None else act_tables))
     if not scope.act_tables:
         mode = Mode.ADVISE
-    wanted = needed(mode, auto_scaling_floor=auto_scaling_floor, topics=bool(topic_arns), role=bool(role_arn))
+    wanted = needed(
+        mode, auto_scaling_floor=auto_scaling_floor, topics=bool(topic_arns), role=bool(role_arn), sampling=sampling
+    )
     arns = {Resource.TOPIC: sorted(set(topic_arns)), Resource.ROLE: [role_arn]}
     statements = [
         scope.statement(resource, acts, arns.get(resource))
@@ -152,6 +184,8 @@ class _Scope:
             statement["Condition"] = {"StringEquals": {"aws:RequestedRegion": sorted(set(self.regions))}}
         if resource is Resource.SCALABLE_TARGET:
             statement["Condition"] = {"StringEquals": {"application-autoscaling:service-namespace": "dynamodb"}}
+        if resource is Resource.SERVICE_LINKED_ROLE:
+            statement["Condition"] = {"StringEquals": {"iam:AWSServiceName": INSIGHTS_SERVICE}}
         return statement
 
     def _arns(self, resource: Resource, *, acts: bool) -> list[str]:
@@ -161,6 +195,9 @@ class _Scope:
             return self._regional("cloudwatch", ["insight-rule/DynamoDBContributorInsights*"])
         if resource is Resource.SCALABLE_TARGET:  # targets have random names, so the namespace condition limits them
             return self._regional("application-autoscaling", ["scalable-target/*"])
+        if resource is Resource.SERVICE_LINKED_ROLE:  # IAM has no Regions, only partitions
+            path = f"iam::{self.account}:role/aws-service-role/{INSIGHTS_SERVICE}/*"
+            return sorted({f"arn:{partition(region)}:{path}" for region in self.regions})
         names = [f"table/{iam_pattern(table)}" for table in (self.act_tables if acts else self.tables)]
         if resource is Resource.TABLE_AND_INDEX:
             names = [form for name in names for form in (name, f"{name}/index/*")]

@@ -35,7 +35,7 @@ def hindrances(
         yield "billed on demand, so act mode has no capacity to change"
         return
     if seen.replicas:
-        yield f"a global table, with replicas in {', '.join(seen.replicas)}: act mode changes nothing there"
+        yield f"a global table, with replicas in {', '.join(seen.replicas)}: act mode changes no capacity there"
         return
     held = sorted(dimension for dimension, target in targets.items() if target.holds)
     if held:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from watcher.core.briefing import Briefing
 from watcher.core.diagnose import CURED_BY_CAPACITY, THROTTLING, Diagnosis, View
-from watcher.core.model import Decision, Dimension, HotKeyReport, Kind
+from watcher.core.hot_key_news import ASKS_FOR_KEYS, hottest
+from watcher.core.hot_keys import HotKey, HotKeyFinding, KeyVerdict
+from watcher.core.model import Decision, Dimension, Kind
 from watcher.core.policy import IncidentRules
 from watcher.core.reasons import Cause, IncidentState, Mode, Reason
 from watcher.core.series import MINUTE
@@ -40,8 +42,13 @@ WHAT_TO_DO = {
 
 FLOOR_REASONS = frozenset({Reason.RAISE_FLOOR, Reason.RESTORE_FLOOR})
 UNDER_WAY = frozenset({Reason.HOLD_SETTLING, Reason.HOLD_BUSY, Reason.HOLD_PENDING})
-# A key with less than this part of the hottest one's throttles is along for the ride.
-NOTABLE = 0.1
+KEY_WORDS = {
+    KeyVerdict.ONE_KEY: "one key is too hot",
+    KeyVerdict.FEW_KEYS: "a few keys are too hot",
+    KeyVerdict.MOVING_KEY: "the hot key keeps moving",
+    KeyVerdict.INDEX_KEY: "a key of an index is too hot",
+}
+KEYS_SHOWN = 5
 # Of a long name, this much stays in a subject, so that tables can still be told apart.
 SHORTEST_NAME = 24
 
@@ -99,11 +106,20 @@ def compose(incident: Incident, state: IncidentState, briefing: Briefing) -> Tex
     if state is IncidentState.WORSENED:
         what = f"worse: {what}"
     return Text(
-        subject=f"{what}{CAUSE_WORDS[incident.cause]}{_headline(incident.cause, concerned)}",
+        subject=f"{what}{_cause_words(incident, briefing)}{_headline(incident.cause, concerned)}",
         sentence=sentence,
         facts=_facts(incident, briefing, worst),
         done=_done(concerned),
         todo=_todo(incident, briefing, concerned, worst),
+    )
+
+
+def _cause_words(incident: Incident, briefing: Briefing) -> str:
+    found = hottest(briefing.hot_keys, incident.index)
+    return (
+        CAUSE_WORDS[incident.cause]
+        if found is None or incident.cause not in ASKS_FOR_KEYS
+        else KEY_WORDS[found.verdict]
     )
 
 
@@ -222,22 +238,37 @@ def _facts(incident: Incident, briefing: Briefing, worst: View | None) -> tuple[
         facts.append(
             (f"{operation} latency", f"{milliseconds(normal.average)} (normal {milliseconds(normal.mean)}){tail}")
         )
-    facts += [_hot_key_fact(index, report) for index, report in sorted(briefing.hot_keys.items())]
-    return tuple(facts)
+    return (*facts, *_key_facts(incident, briefing.hot_keys))
 
 
-def _hot_key_fact(index: str, report: HotKeyReport) -> tuple[str, str]:
-    name = f"hot keys of index {index}" if index else "hot keys"
-    if not report.sampled:
-        return name, f"not sampled: {report.note}"
-    if report.throttled:
-        hottest = report.throttled[0].per_minute
-        hot = [key for key in report.throttled if key.per_minute >= NOTABLE * hottest][:5]
-        return name, ", ".join(f"{key.key} (up to {count(key.per_minute, 'throttle')} a minute)" for key in hot)
-    return name, "no key reported yet"
+def _key_facts(incident: Incident, found: Mapping[str, HotKeyFinding]) -> list[tuple[str, str]]:
+    """The verdict on each place that it concerns, with its keys. Where capacity is the answer, that the keys are not
+    known is nobody's worry."""
+    facts = []
+    is_named = hottest(found, incident.index) is not None
+    for index, finding in sorted(found.items()):
+        if finding.verdict is KeyVerdict.UNKNOWN and (is_named or incident.cause not in ASKS_FOR_KEYS):
+            continue
+        of = f" of index {index}" if index else ""
+        facts.append((f"hot keys{of}", finding.sentence))
+        if finding.keys:
+            facts.append((f"keys{of}", "; ".join(_key_fact(key) for key in finding.keys[:KEYS_SHOWN])))
+        elif finding.verdict is KeyVerdict.UNKNOWN:
+            facts += [(f"not seen{of}", blind) for blind in finding.blind]
+    return facts
+
+
+def _key_fact(key: HotKey) -> str:
+    of = "of the traffic" if key.of_traffic else "of the throttled requests"
+    ceiling = "" if key.ceiling_share is None else f", {percent(key.ceiling_share)} of a partition's ceiling consumed"
+    throttled = f", {count(key.throttled, 'throttle')} a minute" if key.throttled else ""
+    return f"{key.key} {percent(key.share)} {of}{ceiling}{throttled}"
 
 
 def _todo(incident: Incident, briefing: Briefing, concerned: Sequence[Decision], worst: View | None) -> str:
+    found = hottest(briefing.hot_keys, incident.index)
+    if found is not None and incident.cause in ASKS_FOR_KEYS:
+        return found.todo
     if incident.cause in WHAT_TO_DO:
         return WHAT_TO_DO[incident.cause]
     if incident.cause is Cause.ON_DEMAND_CAP:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from watcher.core import advice
 from watcher.core.briefing import Briefing
 from watcher.core.diagnose import CURED_BY_CAPACITY, SEVERITY_ORDER, THROTTLING, View
+from watcher.core.hot_key_news import hottest
 from watcher.core.model import Alert, TableKey
 from watcher.core.policy import IncidentRules, TablePolicy
 from watcher.core.reasons import Cause, IncidentState, Severity
@@ -43,10 +44,13 @@ def follow(incident: Incident | None, briefing: Briefing) -> tuple[Incident | No
         last_bad=max(incident.last_bad, trouble.last_bad),
     )
     peak = _peak(incident, trouble)
+    named = _named(incident.named, briefing, trouble)
     if not _is_worse(incident, trouble, briefing.policy):
-        return replace(grown, peak=peak), None
+        grown = replace(grown, peak=peak, named=named)
+        return (grown, None) if named == incident.named else _name(grown, briefing)
     worse = replace(
         grown,
+        named=named,
         cause=trouble.cause,
         index=trouble.index,
         severity=max(incident.severity, trouble.severity, key=list(Severity).index),
@@ -54,6 +58,20 @@ def follow(incident: Incident | None, briefing: Briefing) -> tuple[Incident | No
         peak=peak,
     )
     return worse, _message(worse, IncidentState.WORSENED, briefing)
+
+
+def _named(before: tuple[str, ...], briefing: Briefing, trouble: Trouble) -> tuple[str, ...]:
+    """The verdicts on hot keys that are told once this step's message is out. A name is what an on-call engineer waits
+    for, so a first or another verdict is worth a message of its own; each only once, so that none goes to and fro."""
+    finding = hottest(briefing.hot_keys, trouble.index) if trouble.cause in THROTTLING else None
+    return before if finding is None or finding.verdict in before else (*before, finding.verdict.value)
+
+
+def _name(incident: Incident, briefing: Briefing) -> tuple[Incident, Alert]:
+    """The keys turned up after the incident was told, or mean something else than it seemed: it is as open as before,
+    and has another name."""
+    named = replace(incident, sequence=incident.sequence + 1)
+    return named, _message(named, IncidentState.OPEN, briefing)
 
 
 def _peak(incident: Incident, trouble: Trouble) -> float:
@@ -150,6 +168,7 @@ def _open(trouble: Trouble, briefing: Briefing) -> tuple[Incident, Alert]:
         peak=trouble.impact,
         last_bad=trouble.last_bad,
         events=briefing.gained,
+        named=_named((), briefing, trouble),
     )
     return incident, _message(incident, IncidentState.OPEN, briefing)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from watcher.core.diagnose import Diagnosis
-from watcher.core.model import Decision, HotKeyReport, TableDescription
+from watcher.core.hot_keys import HotKeyFinding
+from watcher.core.model import Decision, TableDescription
 from watcher.core.policy import TablePolicy
 
 
@@ -19,5 +20,5 @@ class Briefing:
     description: TableDescription
     diagnosis: Diagnosis
     decisions: Sequence[Decision]
-    hot_keys: Mapping[str, HotKeyReport]
+    hot_keys: Mapping[str, HotKeyFinding]
     gained: float  # throttled events this step learned of

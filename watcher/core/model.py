@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
+from watcher.core.insights import KeySample, SamplerMode
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
 
 
@@ -85,8 +86,17 @@ class Throughput:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySchema:
+    """The attributes of a key. sort: "" where there is no sort key."""
+
+    partition: str
+    sort: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TableDescription:
-    """One DescribeTable. ``throughputs`` holds the table under "" and each index under its name.
+    """One DescribeTable. ``throughputs`` holds the table under "" and each index under its name; ``schemas`` their
+    keys, as far as AWS told them.
 
     replicas: the other Regions of a global table, empty for a regional one.
     """
@@ -95,6 +105,7 @@ class TableDescription:
     billing: Billing
     throughputs: Mapping[str, Throughput]
     replicas: tuple[str, ...] = ()
+    schemas: Mapping[str, KeySchema] = field(default_factory=dict)
 
     def dimensions(self) -> list[Dimension]:
         """Every dimension, the table's first, then by index name."""
@@ -178,29 +189,6 @@ class ScalableTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class HotKey:
-    """One contributor, already in the form the config allows (hashed, redacted or plain).
-
-    per_minute: units (3 per WCU, 1 per RCU) or throttled events in its busiest minute;
-    ceiling_share: its part of one partition's ceiling of 180,000 a minute, None for throttled events.
-    """
-
-    key: str
-    per_minute: float
-    ceiling_share: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HotKeyReport:
-    """Contributor Insights of a table or index. An empty ``keys`` with ``sampled`` False never means "no hot key"."""
-
-    sampled: bool
-    throttled: tuple[HotKey, ...] = ()
-    accessed: tuple[HotKey, ...] = ()
-    note: str = ""  # why not sampled: disabled, no permission, failed
-
-
-@dataclass(frozen=True, slots=True)
 class Choice:
     """What the nightly replay of a table's own past came to. point: the operating point from now on. sentence: the
     whole story with its numbers; "" where the table had its turn and nothing could be said."""
@@ -218,7 +206,8 @@ class TableObservation:
 
     answers: by query (dimension queries and latency queries of this table only). described_at: when ``description``
     was read. scaling: Application Auto Scaling targets by dimension; None when it could not be read, which counts
-    as another hand on everything. hot_keys: by index ("" for the table), only where asked for. choice: the nightly
+    as another hand on everything. hot_keys: what Contributor Insights says, by index ("" for
+    the table), only where asked. choice: the nightly
     replay's, where there is a new one.
     """
 
@@ -226,7 +215,7 @@ class TableObservation:
     described_at: float
     answers: Mapping[Query, Answer]
     scaling: Mapping[Dimension, ScalableTarget] | None = field(default_factory=dict)
-    hot_keys: Mapping[str, HotKeyReport] = field(default_factory=dict)
+    hot_keys: Mapping[str, KeySample] = field(default_factory=dict)
     choice: Choice | None = None
 
 
@@ -251,8 +240,10 @@ class Decision:
 
     @property
     def noun(self) -> str:
-        """What it is about: the dimension, or the whole table."""
-        return "table" if self.reason.is_of_table else self.dimension.noun
+        """What it is about: the dimension, or the whole table or index."""
+        if not self.reason.is_of_table:
+            return self.dimension.noun
+        return f"index {self.dimension.index}" if self.dimension.index else "table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,17 +263,29 @@ class Lever(StrEnum):
     """What an action moves."""
 
     CAPACITY = "capacity"  # UpdateTable: provisioned throughput
+    SAMPLING = "sampling"  # UpdateContributorInsights: what is sampled of one table or index
     FLOOR = "floor"  # RegisterScalableTarget: MinCapacity of another scaler's target
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """What is to be sampled of a table (index "") or one of its indexes, with the mode it was decided upon."""
+
+    index: str
+    before: SamplerMode
+    after: SamplerMode
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
-    """One call: all changes of one table together. FLOOR actions carry exactly one change."""
+    """One call: all changes of one table together. FLOOR actions carry exactly one change; SAMPLING actions carry a
+    switch and no change."""
 
     table: TableKey
     lever: Lever
     changes: tuple[Change, ...]
     mode: Mode
+    switch: Switch | None = None
 
 
 @dataclass(frozen=True, slots=True)

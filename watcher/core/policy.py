@@ -8,6 +8,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from watcher.core.insights import Sampling
 from watcher.core.model import Dimension, Kind
 from watcher.core.reasons import Mode
 from watcher.core.schedule import Schedule
@@ -186,7 +187,7 @@ class TablePolicy:
 
     goal: the largest fraction of units to be throttled, None for an objective. tuning: the one in force, of the
     objective, or of where the goal begins. overrides: with a goal, its numbers that
-    the config itself gives, by name, at every point.
+    the config itself gives, by name, at every point. sampling: of hot keys.
     """
 
     mode: Mode = Mode.ADVISE
@@ -199,6 +200,7 @@ class TablePolicy:
     schedules: tuple[Schedule, ...] = ()
     goal: float | None = None
     overrides: tuple[tuple[str, float], ...] = ()
+    sampling: Sampling = Sampling.OFF
 
     def standing(self, point: str, chosen_for: float | None) -> str:
         """The operating point in force, given the one last chosen and the goal it was chosen for: that one, or where

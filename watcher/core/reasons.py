@@ -66,10 +66,41 @@ class Reason(StrEnum):
     ADVISE_ON_DEMAND = "advise-on-demand"
     ADVISE_PROVISIONED = "advise-provisioned"
 
+    # Of a table or one of its indexes, both kinds, and no change of capacity.
+    HOT_KEYS = "hot-keys"  # a new verdict on them
+    SAMPLE_THROTTLED = "sample-throttled-keys"
+    SAMPLE_FULL = "sample-all-keys"
+    SAMPLE_RESTORE = "sample-restore"  # Contributor Insights put back as found
+    HOLD_SAMPLING_FOREIGN = "hold-sampling-foreign"  # another hand enabled it: left alone
+    HOLD_SAMPLING_QUOTA = "hold-sampling-quota"  # no rules left for it
+    HOLD_SAMPLING_COST = "hold-sampling-cost"  # the day's dollars are spent
+    HOLD_SAMPLING_REFUSED = "hold-sampling-refused"  # denied or FAILED
+
     @property
     def is_of_table(self) -> bool:
-        """Whether it is said of the table as a whole; the decision's dimension then only stands for the table."""
-        return self in (Reason.CHOOSE_POINT, Reason.ADVISE_ON_DEMAND, Reason.ADVISE_PROVISIONED)
+        """Whether it is said of a table or an index as a whole; the decision's kind, read, then stands for both."""
+        return self in _OF_TABLE or self in _OF_PLACE
+
+    @property
+    def is_of_place(self) -> bool:
+        """Whether it is said of a table or of one of its indexes, the decision's."""
+        return self in _OF_PLACE
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it switches Contributor Insights."""
+        return self in _SWITCHES
+
+
+_OF_TABLE = frozenset({Reason.CHOOSE_POINT, Reason.ADVISE_ON_DEMAND, Reason.ADVISE_PROVISIONED})
+_SWITCHES = frozenset({Reason.SAMPLE_THROTTLED, Reason.SAMPLE_FULL, Reason.SAMPLE_RESTORE})
+_OF_PLACE = _SWITCHES | {
+    Reason.HOT_KEYS,
+    Reason.HOLD_SAMPLING_FOREIGN,
+    Reason.HOLD_SAMPLING_QUOTA,
+    Reason.HOLD_SAMPLING_COST,
+    Reason.HOLD_SAMPLING_REFUSED,
+}
 
 
 class Outcome(StrEnum):

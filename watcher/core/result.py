@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from watcher.core.hot_keys import HotKeyFinding
 from watcher.core.model import Action, Alert, Decision, Dimension
 from watcher.core.policy import Bounds
 from watcher.core.reasons import Cause, Freshness
@@ -48,7 +49,8 @@ class LatencyReport:
 class Explanation:
     """cause: the worst of the table; sentence: the verdict in plain words. new_decisions: those worth recording
     (a change, or a hold whose reason differs from the last one recorded), and what is said of the table as a whole.
-    on_demand_since: since when on-demand billing is advised, None while it is not; on_demand_advice: in words."""
+    on_demand_since: since when on-demand billing is advised, None while it is not; on_demand_advice: in words.
+    hot_keys: the verdicts on hot keys by index ("" for the table), where there was reason to ask."""
 
     cause: Cause
     sentence: str
@@ -59,6 +61,7 @@ class Explanation:
     incident: Incident | None = None
     on_demand_since: float | None = None
     on_demand_advice: str = ""
+    hot_keys: Mapping[str, HotKeyFinding] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

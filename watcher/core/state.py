@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from watcher.core.insights import SamplerMode
 from watcher.core.learned import Learned
 from watcher.core.model import Dimension
 from watcher.core.reasons import Cause, Outcome, Reason, Severity
@@ -71,6 +72,7 @@ class Incident:
 
     sequence: messages so far. peak: worst share of requests throttled so far (or latency over normal, for SLOW).
     last_bad: start of the newest minute that showed the trouble. events: throttled events since it opened.
+    named: the verdicts on hot keys that its messages have told, each once.
     """
 
     id: str
@@ -82,6 +84,7 @@ class Incident:
     peak: float
     last_bad: float
     events: float = 0.0
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,38 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplerState:
+    """Contributor Insights of one table or index, as far as this watcher had a hand in it.
+
+    found: the mode to put back, None while nothing of ours is on. set: the mode we asked for; another one in force is
+    another hand's, and stays. set_at: when we asked. until: when full mode goes back at the latest, None for a mode
+    that stays. full_at: when full mode last began, for the pause after it. spent: dollars that full mode is estimated
+    to have cost in the UTC day that began at ``spent_day``. refused_at: when switching was last refused or FAILED.
+    advised: the mode last advised, not to be repeated. noted: the last thing recorded of a place that is left as it
+    is. in_force: whether what we set was accepted or seen, so that its absence later is another hand's. reserved:
+    dollars of ``spent`` that the window of full mode now on was given, to be taken back should it never have begun.
+    """
+
+    found: SamplerMode | None = None
+    set: SamplerMode = SamplerMode.OFF
+    set_at: float | None = None
+    until: float | None = None
+    full_at: float | None = None
+    spent: float = 0.0
+    spent_day: float | None = None
+    refused_at: float | None = None
+    refusal: str = ""
+    advised: SamplerMode | None = None
+    noted: str = ""
+    in_force: bool = False
+    reserved: float = 0.0
+
+    @property
+    def is_ours(self) -> bool:
+        return self.found is not None
+
+
+@dataclass(frozen=True, slots=True)
 class TableState:
     """changes: instants of this watcher's own changes in the last hour. foreign_at: when another hand last changed
     capacity. pending: the action recorded but not yet settled (its intent's id). marks: the last decision told per
@@ -102,7 +137,10 @@ class TableState:
 
     point: the operating point that the nightly replay chose, "" before it has; point_goal: the goal it was chosen for,
     as another goal begins anew; point_at: when the table last had its turn. dearer_since: since when on-demand would
-    have cost less without a break, None while it would not; on_demand_since: since when it is advised."""
+    have cost less without a break, None while it would not; on_demand_since: since when it is advised.
+
+    samplers: Contributor Insights by index ("" for the table), where this watcher had a hand in it. hot_keys: the last
+    hot-key verdict told, by index, so that history holds transitions: the verdict's word and its hottest key."""
 
     dimensions: Mapping[Dimension, DimensionState] = field(default_factory=dict)
     latency: Mapping[str, Normal] = field(default_factory=dict)
@@ -117,3 +155,5 @@ class TableState:
     point_at: float | None = None
     dearer_since: float | None = None
     on_demand_since: float | None = None
+    samplers: Mapping[str, SamplerState] = field(default_factory=dict)
+    hot_keys: Mapping[str, tuple[str, str]] = field(default_factory=dict)

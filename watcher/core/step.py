@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from watcher.core import advice, alerting, latency, points, tally, worth
+from watcher.core import advice, alerting, hot_key_news, latency, points, tally, worth
 from watcher.core.briefing import Briefing
 from watcher.core.budget import budget
 from watcher.core.decide import Matter, Wish, wish
@@ -80,20 +80,23 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
     state = replace(state, dimensions=foreseen, foreign_at=recognised.foreign_at, latency=normals)
 
     decisions, actions = _decide(now, policy, state, observation, diagnosis, outlooks)
+    found = hot_key_news.findings(now, policy, description, foreseen, observation.hot_keys)
     briefing = Briefing(
         now=now,
         policy=policy,
         description=description,
         diagnosis=diagnosis,
         decisions=decisions,
-        hot_keys=observation.hot_keys,
+        hot_keys=found,
         gained=sum(sum(events.values()) for events in gains.values()),
     )
     incident, alert = alerting.follow(state.incident, briefing)
     new = _worth_recording(state, decisions, actions)
+    verdicts, marks = hot_key_news.news(now, policy, description, replace(state, incident=incident), found)
     state = replace(
         state,
         incident=incident,
+        hot_keys=marks,
         marks={d.dimension: (d.reason, d.after) for d in decisions},
         dimensions=_forget_old_advice(state, decisions),
     )
@@ -104,11 +107,12 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
         sentence=f"{verdict} {capitalised(billing.sentence)}." if billing.sentence else verdict,
         dimensions=tuple(_report(now, policy, description, view, gains[d]) for d, view in diagnosis.views.items()),
         decisions=tuple(decisions),
-        new_decisions=(*chosen, *new, *billing.news),
+        new_decisions=(*chosen, *new, *verdicts, *billing.news),
         latency=latency.report(normals),
         incident=incident,
         on_demand_since=billing.state.on_demand_since,
         on_demand_advice=billing.sentence,
+        hot_keys=found,
     )
     return StepResult(billing.state, tuple(actions), (alert,) if alert else (), explanation)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from watcher.core.budget import HOUR
 from watcher.core.model import Billing, Change, Dimension, Lever, ScalableTarget, Settlement, Status, TableDescription
 from watcher.core.reasons import Outcome
-from watcher.core.state import DimensionState, Refusal, TableState
+from watcher.core.sampling import absorbed
+from watcher.core.state import DimensionState, Refusal, SamplerState, TableState
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,11 @@ def absorb(state: TableState, settlement: Settlement) -> TableState:
     """
     if settlement.outcome in (Outcome.UNKNOWN, Outcome.PENDING):
         return state
+    switch = settlement.intent.action.switch
+    if switch is not None:
+        sampler = state.samplers.get(switch.index, SamplerState())
+        after = absorbed(sampler, switch, settlement.outcome, settlement.detail, settlement.time)
+        return replace(state, samplers={**state.samplers, switch.index: after})
     state = replace(state, pending="")
     if settlement.outcome is Outcome.APPLIED:
         kept = tuple(at for at in state.changes if settlement.time - at < HOUR)

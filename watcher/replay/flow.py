@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 from watcher.core.model import Kind
 from watcher.core.reasons import Cause
+from watcher.replay.partitions import Groups
 
 BURST_SECONDS = 300.0
 PARTITION_CEILING = {Kind.READ: 3000.0, Kind.WRITE: 1000.0}
-
-HotShares = tuple[tuple[str, float], ...]
 
 
 @dataclass(slots=True)
@@ -24,8 +23,9 @@ class Meter:
     """What one dimension may take, and what it took since ``begin``.
 
     capacity: units per second. burst: seconds of it that can be saved up. bucket: units saved. cause: why it refuses
-    what exceeds the two. ceiling: units per second of one partition key. throttled_seconds: bit n is set when second n
-    of the minute refused anything.
+    what exceeds the two. ceiling: units per second of one partition. hot: what shares a partition, hottest first.
+    over: key_range by group; heated: seconds in which a group was above its ceiling, only groups that were.
+    throttled_seconds: bit n is set when second n of the minute refused anything.
     """
 
     capacity: float
@@ -33,21 +33,24 @@ class Meter:
     cause: Cause
     ceiling: float
     bucket: float = 0.0
-    hot: HotShares = ()
+    hot: Groups = ()
     demanded: float = 0.0
     served: float = 0.0
     refused: float = 0.0  # for want of capacity
     key_range: float = 0.0
-    over: list[float] = field(default_factory=list)  # key_range by hot key
+    over: list[float] = field(default_factory=list)
+    heated: dict[int, int] = field(default_factory=dict)
     capacity_seconds: float = 0.0
     throttled_seconds: int = 0
 
-    def begin(self, hot: HotShares) -> None:
+    def begin(self, hot: Groups) -> None:
         """Start a minute."""
         self.hot = hot
         self.demanded = self.served = self.refused = self.key_range = self.capacity_seconds = 0.0
-        self.over = [0.0] * len(hot)
         self.throttled_seconds = 0
+        if hot:
+            self.over = [0.0] * len(hot)
+            self.heated = {}
 
     def resize(self, capacity: float) -> None:
         """A change takes effect: a smaller bucket is clipped, a larger one is not filled."""
@@ -55,8 +58,8 @@ class Meter:
         self.bucket = min(self.bucket, capacity * self.burst)
 
     def hottest(self) -> float:
-        """The largest share that goes to one key."""
-        return max((share for _, share in self.hot), default=0.0)
+        """The largest share that goes to one partition."""
+        return self.hot[0].heat if self.hot else 0.0
 
     def is_calm(self, peak: float) -> bool:
         """Whether nothing can be refused while no second asks for more than ``peak``."""
@@ -79,11 +82,13 @@ class Meter:
 
     def _above_ceiling(self, asked: float) -> float:
         total = 0.0
-        for number, (_, share) in enumerate(self.hot):
-            above = asked * share - self.ceiling
-            if above > 0.0:
-                self.over[number] += above
-                total += above
+        for number, group in enumerate(self.hot):
+            above = asked * group.share - self.ceiling * group.parts
+            if above <= 0.0:
+                break  # those that follow are cooler
+            self.over[number] += above
+            self.heated[number] = self.heated.get(number, 0) + 1
+            total += above
         self.key_range += total
         return total
 

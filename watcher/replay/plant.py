@@ -10,12 +10,21 @@ import math
 from collections.abc import Mapping, Sequence
 from math import ceil
 
-from watcher.core.model import CAUSE_METRICS, Billing, Dimension, Kind, Metric, TableDescription, TableKey
+from watcher.core.model import (
+    CAUSE_METRICS,
+    Billing,
+    Dimension,
+    KeySchema,
+    Kind,
+    Metric,
+    TableDescription,
+    TableKey,
+)
 from watcher.replay import published
 from watcher.replay.control import Quotas, TableControl, check_account, check_values, not_found, total
 from watcher.replay.publication import Publication
 from watcher.replay.published import OPERATIONS, Contributor
-from watcher.replay.spec import DemandSource, IndexSpec, MinuteDemand, PlantRefusal, TableSpec, no_demand
+from watcher.replay.spec import DemandSource, IndexSpec, KeyShare, MinuteDemand, PlantRefusal, TableSpec, no_demand
 from watcher.replay.spread import salt
 from watcher.replay.table import Cut, KeyTruth, MinuteTruth, TableFlows
 
@@ -24,6 +33,7 @@ __all__ = [
     "Contributor",
     "DemandSource",
     "IndexSpec",
+    "KeyShare",
     "KeyTruth",
     "MinuteDemand",
     "MinuteTruth",
@@ -31,6 +41,7 @@ __all__ = [
     "PlantRefusal",
     "TableSpec",
     "no_demand",
+    "schemas_of",
 ]
 
 ACCOUNT = "123456789012"
@@ -47,7 +58,9 @@ class Plant:
     ``late_share`` of the points come ``late`` seconds later still. actuation: seconds from an accepted UpdateTable
     until it takes effect. spread: squared coefficient of variation of the seconds within a minute that remains at
     high volume; counting noise comes on top, 0 is an exactly even minute. table_quota / account_quota: units per
-    second, each kind apart. retention: seconds that points and truth are kept (math.inf: for ever).
+    second, each kind apart. retention: seconds that points and truth are kept (math.inf: for ever). split_after: a
+    partition splits for heat when it was throttled in that many seconds of the last two times as many; AWS does not
+    publish it. insights_delay: Contributor Insights' ``publication``, which AWS does not publish either.
     """
 
     def __init__(
@@ -65,18 +78,23 @@ class Plant:
         table_quota: int = 40_000,
         account_quota: int = 80_000,
         retention: float = 15 * 86_400.0,
+        split_after: float = 600.0,
+        insights_delay: float = 60.0,
     ) -> None:
-        self.now = float(start)
+        self.start = self.now = float(start)
         self.region = region
         self._seed = seed
         self._publication = Publication(publication, jitter, late_share, late)
+        self._insights = Publication(insights_delay, jitter, late_share, late)
         self._actuation = actuation
+        self._split_after = split_after
         self._spread = spread
         self._quotas = Quotas(table_quota, account_quota, region)
         self._retention = retention
         self._cursor = int(start) // 60 * 60  # first minute not yet run
         self._controls: dict[str, TableControl] = {}
         self._flows: dict[str, TableFlows] = {}  # outlives its table: CloudWatch does not forget
+        self._incarnations: dict[str, int] = {}
         self._salts: dict[tuple[str, ...], int] = {}
         # The last answer of each table's series, None for a minute that has no point: neither changes any more.
         self._shown: dict[str, dict[tuple[str, ...], dict[int, float | None]]] = {}
@@ -96,9 +114,15 @@ class Plant:
             for kind in Kind:
                 check_account(kind, total(self._controls.values(), kind), control.provisioned(kind), self._quotas)
         self._controls[spec.name] = control
+        self._incarnations[spec.name] = self._incarnations.get(spec.name, 0) + 1
         self._shown[spec.name] = {}
         self._flows[spec.name] = TableFlows(
-            spec, ceil(self.now), seed=self._seed, dispersion=self._spread, table_quota=self._quotas.table
+            spec,
+            ceil(self.now),
+            seed=self._seed,
+            dispersion=self._spread,
+            table_quota=self._quotas.table,
+            split_after=self._split_after,
         )
 
     def delete(self, name: str) -> None:
@@ -114,6 +138,11 @@ class Plant:
         """The table as created. Raises PlantRefusal ResourceNotFoundException."""
         self._control(name)
         return self._flows[name].spec
+
+    def incarnation(self, name: str) -> int:
+        """How many tables of this name there have been, which tells one made anew from the old one; 0 when there is
+        none now."""
+        return self._incarnations[name] if name in self._controls else 0
 
     def advance(self, to: float) -> None:
         """Simulate up to ``to`` (seconds since the epoch). Raises ValueError when ``to`` lies before ``now``.
@@ -144,6 +173,7 @@ class Plant:
             key=TableKey(ACCOUNT, self.region, name),
             billing=control.billing,
             throughputs={index: part.described(self.now) for index, part in control.parts.items()},
+            schemas=schemas_of(self._flows[name].spec),
         )
 
     def update_throughput(self, name: str, wanted: Mapping[str, tuple[int, int]]) -> None:
@@ -197,11 +227,14 @@ class Plant:
             return frozenset()
         return frozenset(operation for operation in OPERATIONS if self._was_used(name, flows, operation))
 
-    def contributors(self, name: str, index: str, *, throttled: bool, start: float, end: float) -> list[Contributor]:
+    def contributors(
+        self, name: str, index: str, *, throttled: bool, start: float, end: float, items: bool = False
+    ) -> list[Contributor]:
         """The up to 25 partition keys with the busiest minutes in [start, end), busiest first, as far as visible.
 
         index: "" for the table. throttled: throttled requests by key (writes that an index refused are not counted on
-        the table), else consumed throughput units by key. Traffic without a named hot key is even over 1,000 keys.
+        the table), else consumed throughput units by key. items: pairs of partition and sort key instead. Traffic
+        without a named hot key is even over 1,000 keys.
         """
         flows = self._flows.get(name)
         if flows is None or Dimension(index, Kind.READ) not in flows.records:
@@ -209,11 +242,27 @@ class Plant:
         purpose = self._salt(name, "insights", index)
         minutes = self._finished(flows, start, end)
         return published.contributors(
-            [minute for minute in minutes if self._publication.is_visible(purpose, minute, self.now)],
+            [minute for minute in minutes if self._insights.is_visible(purpose, minute, self.now)],
             {kind: flows.records[Dimension(index, kind)] for kind in Kind},
-            flows.spec.units_per_request,
+            flows.spec,
             throttled=throttled,
+            items=items,
         )
+
+    def overheated(self, name: str, index: str, least: float = 60.0) -> dict[int, tuple[str, ...]]:
+        """Partition keys of which a partition's ceiling refused ``least`` units or more in a minute, hottest first, by
+        minute; only minutes with any. This is what a watcher should find out."""
+        refused: dict[int, dict[str, float]] = {}
+        for kind in Kind:
+            for minute, truth in self.truth(name, Dimension(index, kind)).items():
+                for key in truth.keys:
+                    keys = refused.setdefault(minute, {})
+                    keys[key.key] = keys.get(key.key, 0.0) + key.key_range
+        hot = {
+            minute: tuple(sorted((key for key in keys if keys[key] >= least), key=lambda key: (-keys[key], key)))
+            for minute, keys in sorted(refused.items())
+        }
+        return {minute: keys for minute, keys in hot.items() if keys}
 
     def truth(self, name: str, dimension: Dimension) -> Mapping[int, MinuteTruth]:
         """Every finished minute by its start, oldest first; {} for an unknown name."""
@@ -299,3 +348,11 @@ class Plant:
         if known is None:
             known = self._salts[parts] = salt(self._seed, *parts)
         return known
+
+
+def schemas_of(spec: TableSpec) -> dict[str, KeySchema]:
+    """By index, "" for the table. Keys are named pk and sk, those of an index after it."""
+    return {
+        "": KeySchema("pk", "sk" if spec.has_sort_key else ""),
+        **{one.name: KeySchema(one.name, f"{one.name}-sk" if one.has_sort_key else "") for one in spec.indexes},
+    }

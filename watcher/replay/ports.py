@@ -6,23 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from watcher.clock import Clock
+from watcher.core.insights import Place, SamplerMode, SamplerStatus
 from watcher.core.model import (
     Action,
     Answer,
     Dimension,
-    HotKey,
-    HotKeyReport,
     Kind,
     Lever,
     Metric,
     Query,
     ScalableTarget,
+    Switch,
     TableDescription,
 )
 from watcher.core.reasons import Mode, Outcome
 from watcher.errors import AwsNotFound, DeliveryError
 from watcher.ports import Hand, Outgoing, RegionPorts
 from watcher.replay.history import MINUTE, gauge, is_answered, summed
+from watcher.replay.insights import RULES_QUOTA, Samplers
+from watcher.replay.insights_port import Cloak, PlantInsights, plainly
 from watcher.replay.plant import Plant
 from watcher.replay.spec import PlantRefusal
 
@@ -36,16 +38,31 @@ REFUSALS = {
 
 @dataclass
 class PlantAws:
-    """Tables, Metrics, Scaling, HotKeys and the acting Hand of one Region, answered by a plant.
+    """Tables, Metrics, Scaling, Insights and the acting Hand of one Region, answered by a plant.
 
     Every call first brings the plant to the clock's time. scaling: Application Auto Scaling targets by table.
-    calls: every accepted or refused change as (instant, wanted, outcome), for tests.
+    calls: every accepted or refused change as (instant, wanted, outcome), for tests. samplers: where another hand
+    has had Contributor Insights on since the tables were made, and in which mode; None: of throttled keys everywhere,
+    as far as ``quota``, the rules an account may have, goes. cloak: what keys look like.
     """
 
     plant: Plant
     clock: Clock
     scaling: Mapping[str, Mapping[Dimension, ScalableTarget]] = field(default_factory=dict)
     calls: list[tuple[float, Action, Outcome]] = field(default_factory=list)
+    samplers: Mapping[Place, SamplerMode] | None = None
+    quota: int = RULES_QUOTA
+    cloak: Cloak = plainly
+    insights: PlantInsights = field(init=False)
+
+    def __post_init__(self) -> None:
+        machine = Samplers(self.plant, quota=self.quota)
+        found = self.samplers
+        if found is None:
+            found = dict.fromkeys(machine.everywhere(), SamplerMode.THROTTLED)
+        for place, mode in found.items():
+            machine.install(place, mode)
+        self.insights = PlantInsights(self.plant, self.clock, machine, self.cloak)
 
     def names(self) -> list[str]:
         return self._now().names()
@@ -84,22 +101,37 @@ class PlantAws:
     def targets(self, tables: Sequence[str]) -> Mapping[str, Mapping[Dimension, ScalableTarget]]:
         return {name: self.scaling[name] for name in tables if name in self.scaling}
 
-    def report(self, table: str, index: str, start: float, end: float) -> HotKeyReport:
-        seen = self._now().contributors(table, index, throttled=True, start=start, end=end)
-        return HotKeyReport(sampled=True, throttled=tuple(HotKey(key.key, key.busiest) for key in seen[:10]))
-
     def carry_out(self, action: Action) -> tuple[Outcome, str]:
-        """Look anew, then one update of the plant (or of a scaling target); its refusals become outcomes as AWS's
-        would."""
+        """Look anew, then one update of the plant, of a scaling target or of Contributor Insights; refusals become
+        outcomes as AWS's would."""
         plant = self._now()
         try:
-            outcome, detail = self._objection(action) or self._change(action)
+            outcome, detail = (
+                self._switched(Place(action.table.name, action.switch.index), action.switch)
+                if action.switch
+                else self._objection(action) or self._change(action)
+            )
+        except AwsNotFound as gone:
+            outcome, detail = Outcome.GONE, gone.cause
         except PlantRefusal as refusal:
             outcome, detail = REFUSALS[refusal.code], refusal.message
             if outcome is Outcome.QUOTA and "decreases" in refusal.message:
                 outcome = Outcome.BUDGET
         self.calls.append((plant.now, action, outcome))
         return outcome, detail
+
+    def _switched(self, place: Place, switch: Switch) -> tuple[Outcome, str]:
+        """Raises AwsNotFound."""
+        seen = self.insights.describe(place)
+        if not seen.is_settled:
+            return Outcome.BUSY, f"Contributor Insights of {place} is {seen.status}"
+        if seen.mode is not switch.before:
+            return Outcome.CANCELLED, f"Contributor Insights of {place} was {switch.before} and is {seen.mode} now"
+        # FAILED counts as off and is not: it stays until it is disabled or enabled anew.
+        if seen.mode is switch.after and seen.status is not SamplerStatus.FAILED:
+            return Outcome.UNCHANGED, f"Contributor Insights of {place} already is {seen.mode}"
+        self.insights.switch(place, switch.after)
+        return Outcome.APPLIED, ""
 
     def _objection(self, action: Action) -> tuple[Outcome, str] | None:
         """Why the action does not fit the world any more, or None. Raises PlantRefusal."""
@@ -144,7 +176,7 @@ class PlantAws:
     def region(self) -> RegionPorts:
         """This plant as the cycle wants it."""
         hands: Mapping[Mode, Hand] = {Mode.ACT: self, Mode.ADVISE: Advising()}
-        return RegionPorts(self.plant.region, self, self, self, self, hands)
+        return RegionPorts(self.plant.region, self, self, self, self.insights, hands)
 
 
 class Advising:

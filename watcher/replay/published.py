@@ -11,6 +11,7 @@ from math import ceil
 from typing import Final
 
 from watcher.core.model import CAUSE_METRICS, TABLE_READ, TABLE_WRITE, Dimension, Kind, Metric
+from watcher.replay.spec import TableSpec
 from watcher.replay.spread import fraction, mixed
 from watcher.replay.table import MinuteTruth
 
@@ -26,18 +27,21 @@ OPERATIONS: Final = tuple(LATENCIES)
 # Contributor Insights: a read unit counts once, a write unit three times; at most 25 keys for DynamoDB's rules.
 INSIGHT_UNITS: Final = {Kind.READ: 1.0, Kind.WRITE: 3.0}
 MOST_CONTRIBUTORS = 25
-# Traffic that has no named hot key is even over this many keys.
+# Traffic that has no named hot key is even over this many keys, and that of a key without named items over its items.
 ORDINARY_KEYS = 1000
+ONLY_ITEM = "0"  # the sort key of an ordinary key's one item
 
 
 @dataclass(frozen=True, slots=True)
 class Contributor:
-    """One partition key in Contributor Insights. minutes: its value by minute start, non-zero ones only.
+    """One contributor in Contributor Insights. keys: the partition key, and the sort key in rules of items.
+
+    minutes: its value by minute start, non-zero ones only.
 
     Value: consumed throughput units (3 per WCU, 1 per RCU) for accessed keys, throttled requests for throttled ones.
     """
 
-    key: str
+    keys: tuple[str, ...]
     minutes: Mapping[int, float]
 
     @property
@@ -98,40 +102,72 @@ def successes(operation: str, minute: int, records: Mapping[Dimension, Mapping[i
 def contributors(
     minutes: Iterable[int],
     records: Mapping[Kind, Mapping[int, MinuteTruth]],
-    units_per_request: float,
+    spec: TableSpec,
     *,
     throttled: bool,
+    items: bool,
 ) -> list[Contributor]:
-    """The busiest partition keys of one table or index over ``minutes``, busiest first."""
-    found: dict[str, dict[int, float]] = {}
+    """The busiest partition keys of one table or index over ``minutes``, busiest first; items: with their sort keys."""
+    found: dict[tuple[str, ...], dict[int, float]] = {}
+    by, seen = (_by_item if items else _by_key), 1.0 - spec.unseen
     for minute in minutes:
         for kind, record in records.items():
             truth = record.get(minute)
             if truth is None:
                 continue
-            for key, units in _by_key(truth, throttled=throttled):
-                weighed = events(units, units_per_request) if throttled else units * INSIGHT_UNITS[kind]
-                if weighed > 0.0:
-                    values = found.setdefault(key, {})
-                    values[minute] = values.get(minute, 0.0) + weighed
-    ranked = sorted((Contributor(key, values) for key, values in found.items()), key=lambda it: (-it.busiest, it.key))
+            for keys, units in by(truth, throttled=throttled):
+                counted = seen * units
+                value = events(counted, spec.units_per_request) if throttled else counted * INSIGHT_UNITS[kind]
+                if value > 0.0:
+                    values = found.setdefault(keys, {})
+                    values[minute] = values.get(minute, 0.0) + value
+    ranked = sorted(
+        (Contributor(keys, values) for keys, values in found.items()), key=lambda it: (-it.busiest, it.keys)
+    )
     return ranked[:MOST_CONTRIBUTORS]
 
 
-def _by_key(truth: MinuteTruth, *, throttled: bool) -> Iterable[tuple[str, float]]:
-    """Units by key: the hot keys, and the first of the ordinary ones, which share the rest evenly."""
-    # Insights of a table do not count writes that an index refused.
-    whole = truth.own_throttled if throttled else truth.served
-    rest = whole
+Shares = Iterable[tuple[tuple[str, ...], float]]
+
+
+def _by_key(truth: MinuteTruth, *, throttled: bool) -> Shares:
+    """Units by partition key: the hot ones, and the first of the ordinary ones, which share the rest evenly."""
+    hot: dict[str, float] = {}
+    for key in truth.keys:
+        hot[key.key] = hot.get(key.key, 0.0) + (key.throttled if throttled else key.served)
+    for name, units in hot.items():
+        yield (name,), units
+    for name, units in _ordinary(truth, sum(hot.values()), throttled=throttled):
+        yield (name,), units
+
+
+def _by_item(truth: MinuteTruth, *, throttled: bool) -> Shares:
+    """The same by item. Of a key without named items, the first of its many; an ordinary key has one."""
+    total = 0.0
     for key in truth.keys:
         units = key.throttled if throttled else key.served
-        rest -= units
-        yield key.key, units
-    if rest <= 1e-6 * whole:
-        return
+        total += units
+        if key.sort:
+            yield (key.key, key.sort), units
+        else:
+            for name, part in _even(units, throttled=throttled):
+                yield (key.key, name), part
+    for name, units in _ordinary(truth, total, throttled=throttled):
+        yield (name, ONLY_ITEM), units
+
+
+def _ordinary(truth: MinuteTruth, hot: float, *, throttled: bool) -> Iterable[tuple[str, float]]:
+    # Insights of a table do not count writes that an index refused.
+    whole = truth.own_throttled if throttled else truth.served
+    rest = whole - hot
+    return () if rest <= 1e-6 * whole else _even(rest, throttled=throttled)
+
+
+def _even(units: float, *, throttled: bool) -> Iterable[tuple[str, float]]:
+    """The first of many names that share ``units`` evenly."""
     count = ORDINARY_KEYS
     if throttled:
         # Few throttled requests hit few keys: one each, not a thousandth each.
-        count = min(ORDINARY_KEYS, max(1, int(rest)))
+        count = min(ORDINARY_KEYS, max(1, int(units)))
     for number in range(min(count, MOST_CONTRIBUTORS)):
-        yield f"item-{number + 1:04d}", rest / count
+        yield f"item-{number + 1:04d}", units / count

@@ -13,21 +13,29 @@ from itertools import pairwise, takewhile
 from watcher.core.model import TABLE_WRITE, Billing, Dimension, Kind
 from watcher.core.reasons import Cause
 from watcher.replay.flow import BURST_SECONDS, PARTITION_CEILING, Flow, Meter
-from watcher.replay.spec import IndexSpec, MinuteDemand, TableSpec
+from watcher.replay.partitions import Partitions
+from watcher.replay.spec import IndexSpec, KeyShare, MinuteDemand, TableSpec
 from watcher.replay.spread import profile, salt
 
 DUST = 1e-9  # refusals below this share of a minute's units (or of one unit) are rounding
+
+Hot = Mapping[Dimension, tuple[KeyShare, ...]]
 
 _NO_CAUSES: Mapping[Cause, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class KeyTruth:
-    """One named partition key in one minute: capacity units served, and refused by its dimension itself."""
+    """One named partition key, or one named item of it, in one minute; capacity units.
+
+    throttled: refused by its dimension itself. key_range: the part of that which its partition refused, not capacity.
+    """
 
     key: str
     served: float
     throttled: float
+    sort: str = ""
+    key_range: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,9 @@ class TableFlows:
     whenever capacity changed, the first at ``born``.
     """
 
-    def __init__(self, spec: TableSpec, born: int, *, seed: int, dispersion: float, table_quota: int) -> None:
+    def __init__(
+        self, spec: TableSpec, born: int, *, seed: int, dispersion: float, table_quota: int, split_after: float
+    ) -> None:
         self.spec = spec
         self.born = born
         self._dispersion = dispersion
@@ -81,6 +91,10 @@ class TableFlows:
         self._provisioned = spec.billing is Billing.PROVISIONED
         parts: dict[str, TableSpec | IndexSpec] = {"": spec, **{index.name: index for index in spec.indexes}}
         self.meters = {Dimension(name, kind): self._meter(part, kind) for name, part in parts.items() for kind in Kind}
+        self._partitions = {
+            name: Partitions(split_after, has_items=part.has_sort_key, monotonic=part.monotonic)
+            for name, part in parts.items()
+        }
         self._salts = {dimension: salt(seed, spec.name, dimension.index, dimension.kind) for dimension in self.meters}
         self.records: dict[Dimension, dict[int, MinuteTruth]] = {dimension: {} for dimension in self.meters}
         self.steps: dict[Dimension, list[tuple[int, int]]] = {
@@ -118,8 +132,10 @@ class TableFlows:
                 del record[minute]
 
     def _run_known(self, minute: int, first: int, demand: MinuteDemand) -> None:
+        hot = demand.hot
         for dimension, meter in self.meters.items():
-            meter.begin(demand.hot.get(dimension, ()))
+            shares = hot.get(dimension) if hot else None
+            meter.begin(self._partitions[dimension.index].groups(dimension.kind, shares) if shares else ())
         edges = self._edges(minute, first)
         for _, flow in self._flows:
             flow.begin()
@@ -129,7 +145,17 @@ class TableFlows:
             for (_, flow), (units, weights, peak) in zip(self._flows, prepared, strict=True):
                 flow.run(units, weights if b - a == 60 else weights[a:b], peak, a)
         for dimension, flow in self._flows:
-            self._record(minute, dimension, flow)
+            self._record(minute, dimension, flow, hot)
+        if hot:
+            self._heat(minute)
+
+    def _heat(self, minute: int) -> None:
+        """Let partitions that stayed hot split."""
+        for dimension, meter in self.meters.items():
+            if meter.hot:
+                self._partitions[dimension.index].note(minute, meter.hot, meter.heated)
+        for partitions in self._partitions.values():
+            partitions.settle(minute)
 
     def _prepared(
         self, dimension: Dimension, minute: int, demand: MinuteDemand
@@ -151,16 +177,19 @@ class TableFlows:
             for kind, units in cut.units.items():
                 self.meters[Dimension(cut.index, kind)].resize(units)
 
-    def _record(self, minute: int, dimension: Dimension, flow: Flow) -> None:
+    def _record(self, minute: int, dimension: Dimension, flow: Flow, hot: Hot) -> None:
         leader = flow.leader
         back_pressure = leader.demanded - leader.served - leader.refused - leader.key_range
-        self._keep(minute, dimension, self._truth(leader, leader.demanded, back_pressure=back_pressure))
+        shares = hot.get(dimension, ())
+        self._keep(minute, dimension, self._truth(leader, leader.demanded, shares, back_pressure=back_pressure))
         if self._ratios and dimension == TABLE_WRITE:
             for index, ratio in self._ratios.items():
                 meter = self.meters[Dimension(index, Kind.WRITE)]
                 demanded = leader.demanded * ratio
                 withheld = demanded - meter.served - meter.refused - meter.key_range
-                self._keep(minute, Dimension(index, Kind.WRITE), self._truth(meter, demanded, withheld=withheld))
+                follower = Dimension(index, Kind.WRITE)
+                shares = hot.get(follower, ())
+                self._keep(minute, follower, self._truth(meter, demanded, shares, withheld=withheld))
 
     def _keep(self, minute: int, dimension: Dimension, truth: MinuteTruth) -> None:
         self.records[dimension][minute] = truth
@@ -170,12 +199,18 @@ class TableFlows:
             self.throttled[dimension] = minute
 
     def _truth(
-        self, meter: Meter, demanded: float, *, back_pressure: float = 0.0, withheld: float = 0.0
+        self,
+        meter: Meter,
+        demanded: float,
+        shares: tuple[KeyShare, ...],
+        *,
+        back_pressure: float = 0.0,
+        withheld: float = 0.0,
     ) -> MinuteTruth:
         capacity = meter.capacity_seconds if self._provisioned else 0.0
         dust = DUST * (1.0 + demanded)
         if demanded - meter.served <= dust:
-            keys = tuple(KeyTruth(key, share * demanded, 0.0) for key, share in meter.hot) if meter.hot else ()
+            keys = tuple(KeyTruth(one.key, one.share * demanded, 0.0, one.sort) for one in shares) if shares else ()
             return MinuteTruth(demanded, demanded, 0.0, 0.0, _NO_CAUSES, capacity, keys)
         withheld = withheld if withheld > dust else 0.0
         causes = {
@@ -195,7 +230,7 @@ class TableFlows:
             withheld,
             causes,
             capacity,
-            _key_truths(meter),
+            _key_truths(meter, shares) if shares else (),
             meter.throttled_seconds if throttled else 0,
         )
 
@@ -223,15 +258,17 @@ class TableFlows:
         return flows
 
 
-def _key_truths(meter: Meter) -> tuple[KeyTruth, ...]:
+def _key_truths(meter: Meter, shares: tuple[KeyShare, ...]) -> tuple[KeyTruth, ...]:
     """The hot keys' parts: their own excess over the ceiling, and their share of what capacity refused."""
-    if not meter.hot:
-        return ()
     arrived = meter.served + meter.refused + meter.key_range
     below = arrived - meter.key_range
     served, refused = (meter.served / below, meter.refused / below) if below > DUST else (0.0, 0.0)
+    over = [0.0] * len(shares)
+    for group, above in zip(meter.hot, meter.over, strict=True):
+        for number in group.members:
+            over[number] = above * (shares[number].share / group.share) if above else 0.0
     truths = []
-    for (key, share), over in zip(meter.hot, meter.over, strict=True):
-        rest = max(0.0, share * arrived - over)
-        truths.append(KeyTruth(key, rest * served, over + rest * refused))
+    for one, above in zip(shares, over, strict=True):
+        rest = max(0.0, one.share * arrived - above)
+        truths.append(KeyTruth(one.key, rest * served, above + rest * refused, one.sort, above))
     return tuple(truths)

@@ -10,8 +10,41 @@ from typing import Any, Final
 ACCEPTED: Final = "accepted"
 # Calls that change what the watcher answers for: tests check bounds and budgets on their record.
 RECORDED: Final = frozenset({"UpdateTable", "RegisterScalableTarget", "UpdateContributorInsights"})
-# DynamoDB's control plane refuses an account that changes more than about one thing a second (measured, unpublished).
-MUTATIONS: Final = frozenset({"CreateTable", "UpdateTable", "DeleteTable", "UpdateContributorInsights"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often some operations together may be called: ``burst`` calls at once, ``per_second`` more each second."""
+
+    operations: frozenset[str]
+    per_second: float
+    burst: int
+    refusal: str
+
+
+RATE_EXCEEDED: Final = "Rate exceeded"
+
+# The bursts are wide, as a world whose clock stands still between cycles makes a whole cycle's calls one burst.
+RATES: Final = (
+    # DynamoDB's control plane lets an account change about one thing a second (measured, unpublished).
+    Rate(
+        frozenset({"CreateTable", "UpdateTable", "DeleteTable", "UpdateContributorInsights"}),
+        1.0,
+        10,
+        "The rate of control plane requests made by this account is too high",
+    ),
+    # Unpublished too, and not measured: an assumption.
+    Rate(
+        frozenset({"UpdateContributorInsights", "DescribeContributorInsights", "ListContributorInsights"}),
+        5.0,
+        50,
+        RATE_EXCEEDED,
+    ),
+    # "CloudWatch service quotas".
+    Rate(frozenset({"GetInsightRuleReport"}), 20.0, 100, RATE_EXCEEDED),
+    Rate(frozenset({"DescribeInsightRules"}), 20.0, 100, RATE_EXCEEDED),
+)
+EXPRESSIONS: Final = Rate(frozenset({"INSIGHT_RULE_METRIC"}), 20.0, 100, RATE_EXCEEDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +124,21 @@ class Faults:
 
 
 class RateLimit:
-    """A token bucket: ``burst`` calls at once, one more each second."""
+    """A token bucket that keeps to a rate."""
 
-    def __init__(self, burst: int) -> None:
-        self._burst = float(burst)
-        self._tokens = float(burst)
+    def __init__(self, rate: Rate) -> None:
+        self.rate = rate
+        self._tokens = float(rate.burst)
         self._at = 0.0
 
-    def admits(self, now: float) -> bool:
-        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at))
+    def admits(self, operation: str, now: float, calls: int = 1) -> bool:
+        """Whether ``calls`` of it may go on; operations that the rate does not limit always may."""
+        if operation not in self.rate.operations or not calls:
+            return True
+        refilled = self.rate.per_second * max(0.0, now - self._at)
+        self._tokens = min(float(self.rate.burst), self._tokens + refilled)
         self._at = now
-        if self._tokens < 1.0:
+        if self._tokens < calls:
             return False
-        self._tokens -= 1.0
+        self._tokens -= calls
         return True

@@ -16,7 +16,8 @@ from uuid import uuid4
 
 from watcher.core.model import Dimension, Kind, Metric
 from watcher.replay.history import GAUGE_SECONDS, gauge, is_answered, shortest_period, summed
-from watcher.sandbox.insights import Insights
+from watcher.sandbox.calls import EXPRESSIONS, RateLimit
+from watcher.sandbox.insights import Reports, rule_metric
 from watcher.sandbox.wire import ApiError, Call, JsonObject, Service
 from watcher.sandbox.world import World
 
@@ -61,10 +62,11 @@ LATENCY_STATISTICS: Final = {"Average": Metric.LATENCY_AVERAGE, "p99": Metric.LA
 class CloudWatch:
     """page_datapoints: largest answer to one GetMetricData, for tests of paging."""
 
-    def __init__(self, world: World, insights: Insights, page_datapoints: int = MOST_DATAPOINTS) -> None:
+    def __init__(self, world: World, reports: Reports, page_datapoints: int = MOST_DATAPOINTS) -> None:
         self.page_datapoints = page_datapoints
         self._world = world
-        self._insights = insights
+        self._reports = reports
+        self._expressions = RateLimit(EXPRESSIONS)
         self._pages: OrderedDict[str, list[JsonObject]] = OrderedDict()
 
     def service(self) -> Service:
@@ -72,7 +74,8 @@ class CloudWatch:
             "GetMetricData": self._get_metric_data,
             "ListMetrics": self._list_metrics,
             "GetMetricStatistics": _get_metric_statistics,
-            "GetInsightRuleReport": lambda call: self._insights.report(call.body),
+            "GetInsightRuleReport": lambda call: self._reports.report(call.body),
+            "DescribeInsightRules": lambda call: self._reports.describe(call.body),
         }
         return Service("com.amazonaws.cloudwatch.v2010_08_01", "1.0", operations, query_compatible=True)
 
@@ -85,6 +88,11 @@ class CloudWatch:
             if token not in self._pages:
                 raise ApiError("InvalidNextToken", "The NextToken is not valid.")
             return self._page(self._pages[token], size)
+        expressions = sum("Expression" in query for query in body["MetricDataQueries"])
+        if not self._expressions.admits("INSIGHT_RULE_METRIC", self._world.now, expressions):
+            raise ApiError("ThrottlingException", self._expressions.rate.refusal)
+        if expressions:
+            size = MOST_DATAPOINTS  # "NextToken is not returned" with expressions
         ours = {query["Id"]: self._result(query, body) for query in body["MetricDataQueries"] if _is_ours(query)}
         theirs = [query for query in body["MetricDataQueries"] if query["Id"] not in ours]
         if theirs:
@@ -113,21 +121,28 @@ class CloudWatch:
         return {"MetricDataResults": page}
 
     def _result(self, query: JsonObject, body: JsonObject) -> JsonObject:
+        return self._rule_result(query, body) if "Expression" in query else self._metric_result(query, body)
+
+    def _rule_result(self, query: JsonObject, body: JsonObject) -> JsonObject:
+        """An INSIGHT_RULE_METRIC. No such rule: a complete and empty answer with a message."""
+        name, metric = rule_metric(query["Expression"]) or ("", "")
+        if "Period" not in query:
+            raise _invalid(f"The expression {query['Id']} needs a Period.")
+        _check_period(query)
+        points = self._reports.peaks(name, metric, query["Period"], (body["StartTime"], body["EndTime"]))
+        result = _series(query, body, points or {}, label=f"{name} {metric}")
+        if points is None:
+            result["Messages"] = [{"Code": "ResourceNotFound", "Value": f"Insight rule {name} does not exist."}]
+        return result
+
+    def _metric_result(self, query: JsonObject, body: JsonObject) -> JsonObject:
         stat = query["MetricStat"]
         start, end = _rounded(body["StartTime"], self._world.now), body["EndTime"]
         # "The data points are for the minutes that start at or after StartTime and before EndTime."
         points = summed(self._points(stat, start, end), stat["Period"])
         if not is_answered(start, stat["Period"], self._world.now):
             points = {}
-        newest_first = body.get("ScanBy", "TimestampDescending") == "TimestampDescending"
-        minutes = sorted(points, reverse=newest_first)
-        return {
-            "Id": query["Id"],
-            "Label": query.get("Label") or stat["Metric"]["MetricName"],
-            "Timestamps": minutes,
-            "Values": [points[minute] for minute in minutes],
-            "StatusCode": "Complete",
-        }
+        return _series(query, body, points, label=stat["Metric"]["MetricName"])
 
     def _points(self, stat: JsonObject, start: float, end: float) -> Mapping[int, float]:
         """What there is of one metric; nothing for dimensions that nobody has, as in CloudWatch."""
@@ -202,6 +217,18 @@ class CloudWatch:
                         yield f"Consumed{word}CapacityUnits", place
 
 
+def _series(query: JsonObject, body: JsonObject, points: Mapping[int, float], *, label: str) -> JsonObject:
+    newest_first = body.get("ScanBy", "TimestampDescending") == "TimestampDescending"
+    minutes = sorted(points, reverse=newest_first)
+    return {
+        "Id": query["Id"],
+        "Label": query.get("Label") or label,
+        "Timestamps": minutes,
+        "Values": [points[minute] for minute in minutes],
+        "StatusCode": "Complete",
+    }
+
+
 def _check(body: JsonObject) -> None:
     """Raise ApiError for a request that CloudWatch refuses whole."""
     queries = body["MetricDataQueries"]
@@ -220,8 +247,10 @@ def _check(body: JsonObject) -> None:
 
 def _is_ours(query: JsonObject) -> bool:
     if "Expression" in query:
-        # moto would answer most expressions with silence.
-        raise _invalid("The sandbox does not evaluate expressions; name the metrics.")
+        if rule_metric(query["Expression"]) is None:
+            # moto would answer most expressions with silence.
+            raise _invalid("The sandbox evaluates no expressions but INSIGHT_RULE_METRIC; name the metrics.")
+        return True
     return "MetricStat" in query and query["MetricStat"]["Metric"].get("Namespace") == NAMESPACE
 
 

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
+from watcher.core.insights import Place, Sampler, SamplerMode, SamplerStatus
 from watcher.core.model import Billing, Kind, Status, TableDescription, Throughput
+from watcher.replay.insights import FAILURE, Samplers
 from watcher.replay.plant import IndexSpec, PlantRefusal, TableSpec
-from watcher.sandbox.insights import FULL, THROTTLED, Insights, Place, Sampler
 from watcher.sandbox.wire import ApiError, Call, Handler, JsonObject, Service
 from watcher.sandbox.world import World
 
@@ -26,6 +27,7 @@ LIMITS: Final = {
 }
 UNIT_FIELDS: Final = {Kind.READ: "ReadCapacityUnits", Kind.WRITE: "WriteCapacityUnits"}
 CAP_FIELDS: Final = {Kind.READ: "MaxReadRequestUnits", Kind.WRITE: "MaxWriteRequestUnits"}
+MODES: Final = {SamplerMode.FULL: "ACCESSED_AND_THROTTLED_KEYS", SamplerMode.THROTTLED: "THROTTLED_KEYS"}
 STATUS: Final = {Status.ACTIVE: "ACTIVE", Status.UPDATING: "UPDATING", Status.OTHER: "CREATING"}
 # What UpdateTable may carry here. The rest of it changes what the plant cannot follow.
 THROUGHPUT_FIELDS: Final = frozenset({"TableName", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates"})
@@ -36,9 +38,9 @@ TABLES_PER_PAGE: Final = 100
 class DynamoDb:
     """describe: a table's structure (schema, ARN ...) as moto has it, or None."""
 
-    def __init__(self, world: World, insights: Insights, describe: Callable[[str], JsonObject | None]) -> None:
+    def __init__(self, world: World, samplers: Samplers, describe: Callable[[str], JsonObject | None]) -> None:
         self._world = world
-        self._insights = insights
+        self._samplers = samplers
         self._structure = describe
         self._born: dict[str, float] = {}
 
@@ -92,7 +94,6 @@ class DynamoDb:
         described = self._described(name)
         call.forward({**call.body, "TableName": name})
         self._world.plant.delete(name)
-        self._insights.forget(name)
         return {"TableDescription": {**described, "TableStatus": "DELETING"}}
 
     def _update(self, call: Call) -> JsonObject:
@@ -134,24 +135,23 @@ class DynamoDb:
         place = self._place(call.body)
         action = call.body["ContributorInsightsAction"]
         # An ENABLE without a mode means the expensive one, even where the cheap one is on.
-        mode = call.body.get("ContributorInsightsMode", FULL)
-        if action not in ("ENABLE", "DISABLE") or mode not in (FULL, THROTTLED):
-            raise ApiError("ValidationException", f"Unknown action {action} or mode {mode}.")
-        sampler = self._insights.update(place, enable=action == "ENABLE", mode=mode)
-        return _summary(place, sampler)
+        word = call.body.get("ContributorInsightsMode", MODES[SamplerMode.FULL])
+        mode = next((mode for mode, known in MODES.items() if known == word), None)
+        if action not in ("ENABLE", "DISABLE") or mode is None:
+            raise ApiError("ValidationException", f"Unknown action {action} or mode {word}.")
+        sampler = self._samplers.enable(place, mode) if action == "ENABLE" else self._samplers.disable(place)
+        return self._summary(place, sampler)
 
     def _describe_insights(self, call: Call) -> JsonObject:
         place = self._place(call.body)
-        sampler = self._insights.sampler(place)
-        described = _summary(place, sampler)
-        described["ContributorInsightsRuleList"] = sorted(sampler.rules.values())
-        if sampler.updated:
+        sampler = self._samplers.sampler(place)
+        described = self._summary(place, sampler)
+        described["ContributorInsightsRuleList"] = list(sampler.rules)
+        if sampler.updated is not None:
             described["LastUpdateDateTime"] = sampler.updated
-        if sampler.status == "FAILED":
-            described["FailureException"] = {
-                "ExceptionName": "LimitExceededException",
-                "ExceptionDescription": "The maximum number of Contributor Insights rules has been reached.",
-            }
+        if sampler.status is SamplerStatus.FAILED:
+            name, text = FAILURE
+            described["FailureException"] = {"ExceptionName": name, "ExceptionDescription": text}
         return described
 
     def _list_insights(self, call: Call) -> JsonObject:
@@ -159,17 +159,12 @@ class DynamoDb:
         only = call.body.get("TableName")
         if only:
             self._described(table_name(only))
-        wanted = [table_name(only)] if only else self._world.plant.names()
-        everywhere = [
-            (name, index) for name in wanted for index in sorted(self._world.plant.describe(name).throughputs)
-        ]
+        everywhere = [place for place in self._samplers.everywhere() if not only or place.table == table_name(only)]
         size = call.body.get("MaxResults") or SUMMARIES_PER_PAGE
         start = _offset(call.body.get("NextToken"))
-        enabled = set(self._insights.places())
-        page = [place for place in everywhere[start : start + size] if place in enabled]
-        listed: JsonObject = {
-            "ContributorInsightsSummaries": [_summary(place, self._insights.sampler(place)) for place in page]
-        }
+        sampled = self._samplers.survey()
+        page = [place for place in everywhere[start : start + size] if place in sampled]
+        listed: JsonObject = {"ContributorInsightsSummaries": [self._summary(place, sampled[place]) for place in page]}
         if start + size < len(everywhere):
             listed["NextToken"] = base64.b64encode(str(start + size).encode()).decode()
         return listed
@@ -179,7 +174,15 @@ class DynamoDb:
         structure = self._described(name)
         if index and index not in {part["IndexName"] for part in structure.get("GlobalSecondaryIndexes", [])}:
             raise ApiError("ResourceNotFoundException", f"Requested resource not found: Index: {index} not found")
-        return name, index
+        return Place(name, index)
+
+    def _summary(self, place: Place, sampler: Sampler) -> JsonObject:
+        summary: JsonObject = {"TableName": place.table, "ContributorInsightsStatus": sampler.status.value}
+        if place.index:
+            summary["IndexName"] = place.index
+        if sampler.status is not SamplerStatus.DISABLED:
+            summary["ContributorInsightsMode"] = MODES[self._samplers.asked(place)]
+        return summary
 
 
 def table_name(name_or_arn: str) -> str:
@@ -246,7 +249,8 @@ def _spec(body: JsonObject) -> TableSpec:
         **_settings(body),
         billing=Billing.ON_DEMAND if on_demand else Billing.PROVISIONED,
         indexes=tuple(
-            IndexSpec(index["IndexName"], **_settings(index)) for index in body.get("GlobalSecondaryIndexes", [])
+            IndexSpec(index["IndexName"], **_settings(index), has_sort_key=len(index["KeySchema"]) > 1)
+            for index in body.get("GlobalSecondaryIndexes", [])
         ),
         has_sort_key=len(body["KeySchema"]) > 1,
     )
@@ -259,16 +263,6 @@ def _settings(part: Mapping[str, Mapping[str, int]]) -> JsonObject:
         "write": units.get(UNIT_FIELDS[Kind.WRITE], 0),
         "on_demand_max": {kind: caps[field] for kind, field in CAP_FIELDS.items() if caps.get(field, -1) > 0},
     }
-
-
-def _summary(place: Place, sampler: Sampler) -> JsonObject:
-    table, index = place
-    summary: JsonObject = {"TableName": table, "ContributorInsightsStatus": sampler.status}
-    if index:
-        summary["IndexName"] = index
-    if sampler.status != "DISABLED":
-        summary["ContributorInsightsMode"] = sampler.mode
-    return summary
 
 
 def _offset(token: str | None) -> int:

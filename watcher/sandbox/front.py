@@ -13,14 +13,13 @@ from threading import RLock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
-from watcher.sandbox.calls import ACCEPTED, MUTATIONS, Fault, Faults, Ledger, RateLimit
+from watcher.sandbox.calls import ACCEPTED, RATES, Fault, Faults, Ledger, RateLimit
 from watcher.sandbox.wire import Answer, ApiError, Call, JsonObject, Service, ask, error_of, query_refusal, scope
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 LOG: Final = logging.getLogger("watcher.sandbox")
-MUTATION_BURST: Final = 10
 SUBJECT_LIMIT: Final = 100  # "less than 100 characters"
 
 
@@ -43,7 +42,7 @@ class Front:
     ) -> None:
         self.ledger = Ledger()
         self.faults = Faults()
-        self._mutations = RateLimit(MUTATION_BURST)
+        self._limits = [RateLimit(rate) for rate in RATES]
         self._behind = behind
         self._services = services
         self._region = region
@@ -58,7 +57,7 @@ class Front:
         """Start the records afresh, as if nobody had called yet."""
         self.ledger.entries.clear()
         self.ledger.counts.clear()
-        self._mutations = RateLimit(MUTATION_BURST)
+        self._limits = [RateLimit(rate) for rate in RATES]
 
     def answer(self, environ: WSGIEnvironment, body: bytes) -> Answer:
         prefix, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")
@@ -102,8 +101,9 @@ class Front:
     def _admit(self, operation: str, fault: Fault | None, now: float) -> None:
         if fault is not None and not fault.lost:
             raise _as_error(fault)
-        if operation in MUTATIONS and not self._mutations.admits(now):
-            raise ApiError("ThrottlingException", "The rate of control plane requests made by this account is too high")
+        for limit in self._limits:
+            if not limit.admits(operation, now):
+                raise ApiError("ThrottlingException", limit.rate.refusal)
 
     def _carry_out(
         self, service: Service, operation: str, arguments: JsonObject, environ: WSGIEnvironment, body: bytes

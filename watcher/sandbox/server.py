@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from watcher.clock import Clock
-from watcher.core.model import Billing, Dimension, Kind
+from watcher.core.insights import Place
+from watcher.core.model import Billing, Dimension, KeySchema, Kind
 from watcher.errors import WatcherError
-from watcher.replay.plant import Plant, TableSpec
+from watcher.replay.insights import RULES_QUOTA, Samplers
+from watcher.replay.plant import Plant, TableSpec, schemas_of
 from watcher.sandbox import backends
 from watcher.sandbox.autoscaling import NAMESPACE, AutoScaling, dimension_name, resource_id
 from watcher.sandbox.backends import Message, Topic
@@ -20,7 +22,7 @@ from watcher.sandbox.calls import Faults, Ledger
 from watcher.sandbox.cloudwatch import CloudWatch
 from watcher.sandbox.dynamodb import CAP_FIELDS, UNIT_FIELDS, DynamoDb
 from watcher.sandbox.front import Front
-from watcher.sandbox.insights import Insights
+from watcher.sandbox.insights import Reports
 from watcher.sandbox.loopback import LoopbackServer
 from watcher.sandbox.stories import Story, Tracked, newcomer
 from watcher.sandbox.wire import JsonObject, error_of, json_environ
@@ -39,8 +41,8 @@ class Sandbox:
 
     clock: the world's time; each API call first moves the world to ``clock.now()``. stories: the tables; a bare
     TableSpec is a story without Contributor Insights and auto scaling; None stands for the newcomer's six. plant: a
-    plant to use instead of a new one; tables it already has are served too. Raises WatcherError when another sandbox
-    runs in this process.
+    plant to use instead of a new one; tables it already has are served too. rules_quota: Contributor Insights rules
+    the account may have. Raises WatcherError when another sandbox runs in this process.
     """
 
     region: Final = "us-east-1"
@@ -52,6 +54,7 @@ class Sandbox:
         seed: int = 1,
         stories: Sequence[Story | TableSpec] | None = None,
         plant: Plant | None = None,
+        rules_quota: int = RULES_QUOTA,
     ) -> None:
         opened = int(clock.now()) // MINUTE * MINUTE
         self.plant = plant or Plant(opened - HISTORY, seed=seed, region=self.region)
@@ -62,9 +65,9 @@ class Sandbox:
         self._world = World(clock, self.plant)
         self._scaling = AutoScaling(self._world)
         structure = partial(backends.describe, self.region)
-        self._insights = Insights(self._world, structure)
-        self._dynamodb = DynamoDb(self._world, self._insights, structure)
-        self.cloudwatch = CloudWatch(self._world, self._insights)
+        self.samplers = Samplers(self.plant, quota=rules_quota)
+        self._dynamodb = DynamoDb(self._world, self.samplers, structure)
+        self.cloudwatch = CloudWatch(self._world, Reports(self.samplers))
         self._front = Front(
             backends.application(),
             {
@@ -156,12 +159,11 @@ class Sandbox:
         return self._topic
 
     def _open(self, story: Story) -> None:
-        """Make the table and what stands around it, by the same calls a user would make."""
+        """Make the table and what stands around it, by the calls a user would make; what is sampled has long been."""
         name = story.spec.name
         self._call(DYNAMODB, "CreateTable", _create_table(self.plant.spec(name)))
         for index, mode in story.insights.items():
-            arguments = {"TableName": name, "ContributorInsightsAction": "ENABLE", "ContributorInsightsMode": mode}
-            self._call(DYNAMODB, "UpdateContributorInsights", arguments | ({"IndexName": index} if index else {}))
+            self.samplers.install(Place(name, index), mode)
         for dimension, tracked in story.scaling.items():
             self._track(name, dimension, tracked)
         self._front.forget()  # setting up is nobody's call, and spends nobody's rate
@@ -198,16 +200,14 @@ class Sandbox:
 
 
 def _create_table(spec: TableSpec) -> JsonObject:
-    """The CreateTable call that makes ``spec``; keys are named pk, sk and, for an index, its name."""
+    """The CreateTable call that makes ``spec``, its keys named as the plant describes them."""
     on_demand = spec.billing is Billing.ON_DEMAND
-    keys = ["pk", "sk"] if spec.has_sort_key else ["pk"]
-    attributes = [*keys, *(index.name for index in spec.indexes)]
+    schemas = schemas_of(spec)
+    attributes = [name for schema in schemas.values() for name in (schema.partition, schema.sort) if name]
     arguments: JsonObject = {
         "TableName": spec.name,
         "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in attributes],
-        "KeySchema": [
-            {"AttributeName": name, "KeyType": kind} for name, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-        ],
+        "KeySchema": _keys(schemas[""]),
         "BillingMode": "PAY_PER_REQUEST" if on_demand else "PROVISIONED",
         **_units(spec.read, spec.write, spec.on_demand_max, on_demand=on_demand),
     }
@@ -215,13 +215,18 @@ def _create_table(spec: TableSpec) -> JsonObject:
         arguments["GlobalSecondaryIndexes"] = [
             {
                 "IndexName": index.name,
-                "KeySchema": [{"AttributeName": index.name, "KeyType": "HASH"}],
+                "KeySchema": _keys(schemas[index.name]),
                 "Projection": {"ProjectionType": "ALL"},
                 **_units(index.read, index.write, index.on_demand_max, on_demand=on_demand),
             }
             for index in spec.indexes
         ]
     return arguments
+
+
+def _keys(schema: KeySchema) -> list[JsonObject]:
+    names = {"HASH": schema.partition, "RANGE": schema.sort}
+    return [{"AttributeName": name, "KeyType": kind} for kind, name in names.items() if name]
 
 
 def _units(read: int, write: int, caps: Mapping[Kind, int], *, on_demand: bool) -> JsonObject:

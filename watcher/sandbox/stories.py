@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from watcher.core.insights import SamplerMode
 from watcher.core.model import TABLE_READ, TABLE_WRITE, Billing, Dimension, Kind
-from watcher.replay.plant import IndexSpec, TableSpec
-from watcher.sandbox.insights import THROTTLED
-from watcher.sandbox.traffic import HotKey, Spells, demand, steady, surging, wave
+from watcher.replay.plant import IndexSpec, KeyShare, TableSpec
+from watcher.replay.skew import steadily
+from watcher.sandbox.traffic import Heat, Spells, demand, steady, surging, wave
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,10 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A table with what stands around it. insights: mode by index name ("" for the table)."""
+    """A table with what stands around it. insights: what another hand has always sampled, by index, "" the table."""
 
     spec: TableSpec
-    insights: Mapping[str, str] = field(default_factory=dict)
+    insights: Mapping[str, SamplerMode] = field(default_factory=dict)
     scaling: Mapping[Dimension, Tracked] = field(default_factory=dict)
 
 
@@ -66,9 +67,8 @@ def _sessions(origin: int, seed: int) -> Story:
     """One key takes 1,225 writes a second, a partition serves 1,000: no capacity of the table can cure that."""
     spells = Spells(origin, first=2, minutes=15, period=60, seed=seed)
     levels = {TABLE_READ: steady(260.0), TABLE_WRITE: surging(steady(1650.0), spells, 1.06)}
-    hot = (HotKey(TABLE_WRITE, "user#4711", 0.70, spells),)
-    spec = TableSpec("sessions", read=400, write=2600, demand=demand(levels, seed + 2, hot))
-    return Story(spec, insights={"": THROTTLED})
+    heat = Heat(TABLE_WRITE, steadily(KeyShare("user#4711", 0.70)), spells)
+    return Story(TableSpec("sessions", read=400, write=2600, demand=demand(levels, seed + 2, (heat,))))
 
 
 def _catalog(origin: int, seed: int) -> Story:

@@ -12,6 +12,7 @@ from math import pi, sin
 
 from watcher.core.model import Dimension
 from watcher.replay.plant import DemandSource, MinuteDemand
+from watcher.replay.skew import Skew
 from watcher.replay.spread import fraction, mixed, salt
 
 MINUTE = 60
@@ -76,26 +77,24 @@ def noisy(level: Level, seed: int) -> Level:
 
 
 @dataclass(frozen=True, slots=True)
-class HotKey:
-    """One key that takes ``share`` (0..1) of a dimension's demand within the spells."""
+class Heat:
+    """A dimension's demand is uneven over keys within the spells."""
 
     dimension: Dimension
-    key: str
-    share: float
+    skew: Skew
     spells: Spells
 
 
-def demand(levels: Mapping[Dimension, Level], seed: int, hot: tuple[HotKey, ...] = ()) -> DemandSource:
-    """A table's demand from the levels of its dimensions, each with noise of its own."""
+def demand(levels: Mapping[Dimension, Level], seed: int, heats: tuple[Heat, ...] = ()) -> DemandSource:
+    """A table's demand from the levels of its dimensions, each with noise of its own. heats: one per dimension."""
     sources = {
         dimension: noisy(level, salt(seed, dimension.index, dimension.kind)) for dimension, level in levels.items()
     }
 
     def source(minute: int) -> MinuteDemand:
-        heat: dict[Dimension, tuple[tuple[str, float], ...]] = {}
-        for one in hot:
-            if one.spells.number(minute) is not None:
-                heat[one.dimension] = (*heat.get(one.dimension, ()), (one.key, one.share))
-        return MinuteDemand(units={dimension: level(minute) * MINUTE for dimension, level in sources.items()}, hot=heat)
+        return MinuteDemand(
+            units={dimension: level(minute) * MINUTE for dimension, level in sources.items()},
+            hot={heat.dimension: heat.skew(minute) for heat in heats if heat.spells.number(minute) is not None},
+        )
 
     return source

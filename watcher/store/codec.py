@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from watcher.core.model import Action, Alert, Change, Decision, Dimension, Intent, Kind, Lever, TableKey
+from watcher.core.insights import SamplerMode
+from watcher.core.model import Action, Alert, Change, Decision, Dimension, Intent, Kind, Lever, Switch, TableKey
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
-from watcher.core.state import DimensionState, Incident, Normal, Refusal, TableState
+from watcher.core.state import DimensionState, Incident, Normal, Refusal, SamplerState, TableState
 from watcher.errors import StoreError
 from watcher.store.rules import KEPT_DIMENSION_FIELDS
 
@@ -196,6 +197,7 @@ def _write_incident(incident: Incident) -> Json:
         "peak": incident.peak,
         "last_bad": incident.last_bad,
         "events": incident.events,
+        "named": list(incident.named),
     }
 
 
@@ -210,6 +212,7 @@ def _read_incident(document: Json) -> Incident:
         peak=_number(document["peak"]),
         last_bad=_number(document["last_bad"]),
         events=_number(document["events"]),
+        named=tuple(read_text(verdict) for verdict in document.get("named", ())),
     )
 
 
@@ -219,6 +222,44 @@ def _write_refusal(refusal: Refusal) -> Json:
 
 def _read_refusal(document: Json) -> Refusal:
     return Refusal(Outcome(document["outcome"]), _number(document["at"]), read_text(document["detail"]))
+
+
+def _write_sampler(sampler: SamplerState) -> Json:
+    return _present(
+        {
+            "found": None if sampler.found is None else sampler.found.value,
+            "set": sampler.set.value,
+            "set_at": sampler.set_at,
+            "until": sampler.until,
+            "full_at": sampler.full_at,
+            "spent": sampler.spent,
+            "spent_day": sampler.spent_day,
+            "refused_at": sampler.refused_at,
+            "refusal": sampler.refusal,
+            "advised": None if sampler.advised is None else sampler.advised.value,
+            "noted": sampler.noted,
+            "in_force": sampler.in_force,
+            "reserved": sampler.reserved,
+        }
+    )
+
+
+def _read_sampler(document: Json) -> SamplerState:
+    return SamplerState(
+        found=_maybe(SamplerMode, document.get("found")),
+        set=SamplerMode(document["set"]),
+        set_at=_maybe(_number, document.get("set_at")),
+        until=_maybe(_number, document.get("until")),
+        full_at=_maybe(_number, document.get("full_at")),
+        spent=_number(document["spent"]),
+        spent_day=_maybe(_number, document.get("spent_day")),
+        refused_at=_maybe(_number, document.get("refused_at")),
+        refusal=read_text(document["refusal"]),
+        advised=_maybe(SamplerMode, document.get("advised")),
+        noted=read_text(document["noted"]),
+        in_force=bool(document["in_force"]),
+        reserved=_number(document["reserved"]),
+    )
 
 
 def _write_state(state: TableState) -> Json:
@@ -240,6 +281,8 @@ def _write_state(state: TableState) -> Json:
             "point_at": state.point_at,
             "dearer_since": state.dearer_since,
             "on_demand_since": state.on_demand_since,
+            "samplers": {index: _write_sampler(sampler) for index, sampler in state.samplers.items()} or None,
+            "hot_keys": {index: list(mark) for index, mark in state.hot_keys.items()} or None,
         }
     )
 
@@ -261,6 +304,11 @@ def _read_state(document: Json) -> TableState:
         point_at=_maybe(_number, document.get("point_at")),
         dearer_since=_maybe(_number, document.get("dearer_since")),
         on_demand_since=_maybe(_number, document.get("on_demand_since")),
+        samplers={index: _read_sampler(sampler) for index, sampler in document.get("samplers", {}).items()},
+        hot_keys={
+            index: (read_text(verdict), read_text(hottest))
+            for index, (verdict, hottest) in document.get("hot_keys", {}).items()
+        },
     )
 
 
@@ -305,17 +353,28 @@ def _read_change(document: Json) -> Change:
     return Change(read_dimension(document), read_integer(document["before"]), read_integer(document["after"]))
 
 
+def _write_switch(switch: Switch) -> Json:
+    return {"index": switch.index, "before": switch.before.value, "after": switch.after.value}
+
+
+def _read_switch(document: Json) -> Switch:
+    return Switch(read_text(document["index"]), SamplerMode(document["before"]), SamplerMode(document["after"]))
+
+
 def _write_intent(intent: Intent) -> Json:
     action = intent.action
     return {
         "id": intent.id,
         "time": intent.time,
-        "action": {
-            "table": _write_table(action.table),
-            "lever": action.lever.value,
-            "changes": [_write_change(change) for change in action.changes],
-            "mode": action.mode.value,
-        },
+        "action": _present(
+            {
+                "table": _write_table(action.table),
+                "lever": action.lever.value,
+                "changes": [_write_change(change) for change in action.changes],
+                "mode": action.mode.value,
+                "switch": None if action.switch is None else _write_switch(action.switch),
+            }
+        ),
     }
 
 
@@ -329,6 +388,7 @@ def _read_intent(document: Json) -> Intent:
             lever=Lever(action["lever"]),
             changes=tuple(_read_change(change) for change in action["changes"]),
             mode=Mode(action["mode"]),
+            switch=_maybe(_read_switch, action.get("switch")),
         ),
     )
 

@@ -43,15 +43,23 @@ def with_lessons(state: TableState, lessons: Mapping[Dimension, Learned]) -> Tab
 
 def decisions_with_intents(record: CycleRecord) -> list[tuple[Decision, str]]:
     """Each decision of the cycle with the id of the intent it led to, "" for none; those with one are PENDING."""
-    intents = {
+    changes = {
         (intent.action.table, change.dimension): intent.id
         for intent in record.intents
         for change in intent.action.changes
     }
-    pairs = (
-        (decision, intents.get((decision.table, decision.dimension), "") if decision.is_change else "")
-        for decision in record.decisions
-    )
+    switches = {
+        (intent.action.table, intent.action.switch.index): intent.id
+        for intent in record.intents
+        if intent.action.switch is not None
+    }
+
+    def led_to(decision: Decision) -> str:
+        if decision.reason.is_switch:
+            return switches.get((decision.table, decision.dimension.index), "")
+        return changes.get((decision.table, decision.dimension), "") if decision.is_change else ""
+
+    pairs = ((decision, led_to(decision)) for decision in record.decisions)
     return [(replace(decision, outcome=Outcome.PENDING) if intent else decision, intent) for decision, intent in pairs]
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from watcher.core.hot_keys import KeyVerdict
+from watcher.core.insights import SamplerMode
 from watcher.core.model import Billing
 from watcher.core.reasons import Mode, Severity
 from watcher.core.result import DimensionReport
@@ -14,7 +16,8 @@ from watcher.core.series import MINUTE
 from watcher.ports import CycleReport
 from watcher.telemetry.snapshot import Snapshot, TableView, store_loss
 
-_DIMENSION = ("region", "table", "index", "dimension")
+_PLACE = ("region", "table", "index")
+_DIMENSION = (*_PLACE, "dimension")
 
 
 class _Family:
@@ -42,6 +45,8 @@ def families(report: CycleReport, snapshot: Snapshot) -> Iterator[Metric]:
     yield from _capacity(current)
     yield from _budgets(current)
     yield _latency(current)
+    yield from _hot_keys(current)
+    yield from _sampling(report, current)
     yield from _tables(snapshot)
     yield from _watcher(report)
     yield from _regions(report, snapshot, current)
@@ -89,12 +94,12 @@ def _budgets(views: list[TableView]) -> Iterator[Metric]:
     left = _Family(
         "watcher_decreases_left",
         "Capacity decreases left today of the first four; absent on demand.",
-        ("region", "table", "index"),
+        _PLACE,
     )
     wait = _Family(
         "watcher_next_decrease_seconds",
         "Seconds until AWS allows the next capacity decrease, 0 when it does now; absent on demand.",
-        ("region", "table", "index"),
+        _PLACE,
     )
     for view, seen, labels in _seen(views):
         if view.billing is Billing.PROVISIONED:
@@ -116,6 +121,56 @@ def _latency(views: list[TableView]) -> Metric:
             latency.set(seen.average / 1000, *labels, "average")
             latency.set(None if seen.p99 is None else seen.p99 / 1000, *labels, "p99")
     return latency.metric()
+
+
+def _hot_keys(views: list[TableView]) -> Iterator[Metric]:
+    """Only of places with a verdict, and of the hottest key only; which key that is, no label may tell."""
+    verdicts = _Family(
+        "watcher_hot_key_verdict",
+        "The verdict on hot keys, 1 for the one that holds and 0 for the others; absent where nothing was asked.",
+        (*_PLACE, "verdict"),
+    )
+    share = _Family(
+        "watcher_hot_key_share",
+        "Share of the hottest key in the traffic or, where only throttled keys are sampled, in what was throttled.",
+        _PLACE,
+    )
+    ceiling = _Family(
+        "watcher_hot_key_ceiling_share",
+        "Consumption of the hottest key as a share of what one partition serves; absent where it is not sampled.",
+        _PLACE,
+    )
+    for view in views:
+        for finding in view.findings:
+            labels = (view.key.region, view.key.name, finding.place.index)
+            for verdict in KeyVerdict:
+                verdicts.set(verdict is finding.verdict, *labels, verdict.value)
+            for hottest in finding.keys[:1]:
+                share.set(hottest.share, *labels)
+                ceiling.set(hottest.ceiling_share, *labels)
+    for family in (verdicts, share, ceiling):
+        yield family.metric()
+
+
+def _sampling(report: CycleReport, views: list[TableView]) -> Iterator[Metric]:
+    modes = _Family(
+        "watcher_sampling_mode",
+        "What Contributor Insights samples, 1 for the mode that is on and 0 for the others; absent while unknown.",
+        (*_PLACE, "mode"),
+    )
+    for view in views:
+        for index, current in view.sampled.items():
+            for mode in SamplerMode:
+                modes.set(mode is current, view.key.region, view.key.name, index, mode.value)
+    yield modes.metric()
+    rules = _Family(
+        "watcher_insight_rules",
+        "Contributor Insights rules in use in the account, whosever, against its quota; absent where not counted.",
+        ("region",),
+    )
+    for region, number in report.rules.items():
+        rules.set(number, region)
+    yield rules.metric()
 
 
 def _tables(snapshot: Snapshot) -> Iterator[Metric]:

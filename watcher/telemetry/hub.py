@@ -5,24 +5,29 @@ One writer, the cycle's thread; the web threads only ever read ``snapshot``, a r
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from watcher.core.model import Alert, Decision, Dimension, Lever, Settlement, TableKey
-from watcher.core.reasons import IncidentState, Outcome, Severity
-from watcher.core.words import count, units
+from watcher.core.hot_keys import HotKeyFinding, KeyVerdict
+from watcher.core.model import Alert, Decision, Dimension, Lever, Settlement, Switch, TableKey
+from watcher.core.reasons import IncidentState, Outcome, Reason, Severity
+from watcher.core.words import capitalised, count, units
 from watcher.ports import CycleReport, TableReport
 from watcher.telemetry.health import Health
 from watcher.telemetry.logs import Event, logger
 from watcher.telemetry.metrics import WatcherMetrics
-from watcher.telemetry.snapshot import Snapshot, TableView, regions_unread, store_loss
+from watcher.telemetry.snapshot import SAMPLED_WORDS, Snapshot, TableView, regions_unread, store_loss
 
 _INCIDENT_EVENTS: Mapping[IncidentState, Event] = {
     IncidentState.OPEN: Event.INCIDENT_OPENED,
     IncidentState.WORSENED: Event.INCIDENT_WORSENED,
     IncidentState.RESOLVED: Event.INCIDENT_RESOLVED,
 }
+SHORTEST_KEY = 4  # characters of a key that is found wherever it stands
+_KEYS_ELSEWHERE = "It names hot keys, which no log does: see the alert, the page or `watcher history`."
+_NAMELESS = frozenset({KeyVerdict.NO_SINGLE_KEY, KeyVerdict.UNKNOWN})
 _SUBJECTS = ("region", "table", "index", "incident", "topic")  # facts that tell one trouble from another
 
 _TROUBLE_WORDS: Mapping[str, str] = {
@@ -42,6 +47,7 @@ class TelemetryHub:
         self._troubles = _Troubles()
         self._learning = 0  # tables whose past was still to be learned, when that was last told
         self._last: dict[tuple[TableKey, Dimension], Decision] = {}
+        self._unsayable: dict[TableKey, frozenset[str]] = {}  # hot keys and words with them, as of their last verdict
         self._snapshot = Snapshot(version=version, regions=tuple(regions))
         metrics.watch_cycle_age(health.cycle_age)
 
@@ -60,6 +66,7 @@ class TelemetryHub:
         before = {view.key: view for view in self._snapshot.tables}
         for table in report.tables:
             self._remember_new(table)
+            self._remember_keys(table)
         after = self._views(report, before)
         snapshot = replace(self._snapshot, report=report, tables=after)
         self._health.cycle_finished(store_available=not store_loss(report))
@@ -94,6 +101,14 @@ class TelemetryHub:
             if not decision.reason.is_of_table:
                 self._last[table.key, decision.dimension] = decision
 
+    def _remember_keys(self, table: TableReport) -> None:
+        findings = table.explanation.hot_keys.values() if table.explanation else ()
+        hot = [finding for finding in findings if finding.verdict not in _NAMELESS]
+        if hot:
+            labels = (key.key for finding in hot for key in finding.keys)
+            words = (words for finding in hot for words in (finding.sentence, finding.todo))
+            self._unsayable[table.key] = frozenset((*labels, *words))
+
     def _views(self, report: CycleReport, before: Mapping[TableKey, TableView]) -> tuple[TableView, ...]:
         views = {table.key: self._view(table, before.get(table.key), report) for table in report.tables}
         for key, view in before.items():
@@ -102,12 +117,15 @@ class TelemetryHub:
                 views[key] = replace(view, error=report.region_errors[key.region])
         for gone in [key for key in self._last if key[0] not in views and key[0] in before]:
             del self._last[gone]
+        for unseen in [key for key in self._unsayable if key not in views]:
+            del self._unsayable[unseen]
         return tuple(views[key] for key in sorted(views))
 
     def _view(self, table: TableReport, before: TableView | None, report: CycleReport) -> TableView:
         if table.explanation is None or table.description is None:
             past = before or TableView(table.key, table.mode)
-            return replace(past, mode=table.mode, error=table.error or "Nothing is known of it yet.")
+            error = table.error or "Nothing is known of it yet."
+            return replace(past, mode=table.mode, error=error, sampling=table.sampling or past.sampling)
         return TableView(
             key=table.key,
             mode=table.mode,
@@ -119,6 +137,7 @@ class TelemetryHub:
                 self._last.get((table.key, decision.dimension), decision)
                 for decision in settled(table.explanation.decisions, table.settlements)
             ),
+            sampling=table.sampling or (before.sampling if before else None),
         )
 
     # ---- the log
@@ -169,6 +188,11 @@ class TelemetryHub:
         elif self._troubles.ends((Event.TABLE_UNREADABLE, name)):
             self._log.info(Event.TABLE_READABLE, **facts, sentence="It can be read again.")
         for decision in table.explanation.new_decisions if table.explanation else ():
+            if decision.reason is Reason.HOT_KEYS:
+                self._log_verdict(decision, table)
+            else:
+                self._log_decision(decision)
+        for decision in table.sampling.decisions if table.sampling else ():
             self._log_decision(decision)
         for settlement in table.settlements:
             self._log_settlement(settlement)
@@ -183,8 +207,20 @@ class TelemetryHub:
             after=decision.after,
             reason=decision.reason.value,
             mode=decision.mode.value,
-            sentence=f"{decision.noun.capitalize()}: {decision.sentence}",
+            sentence=f"{capitalised(decision.noun)}: {self._sayable(decision.table, decision.sentence)}",
         )
+
+    def _log_verdict(self, decision: Decision, table: TableReport) -> None:
+        """A new verdict on hot keys. Whatever form they have, keys stand in the line for debugging only."""
+        index = decision.dimension.index
+        finding = table.explanation.hot_keys.get(index) if table.explanation else None
+        facts: dict[str, object] = {**_of(decision.table), "index": index}
+        if finding is not None:
+            facts |= {"verdict": finding.verdict.value, "keys": len(finding.keys)}
+        self._log.info(
+            Event.HOT_KEYS_JUDGED, **facts, mode=decision.mode.value, sentence=_verdict_sentence(index, finding)
+        )
+        self._log.debug(Event.HOT_KEYS_NAMED, **facts, sentence=decision.sentence)
 
     def _log_settlement(self, settlement: Settlement) -> None:
         log = self._log.warning if settlement.outcome.is_refusal else self._log.info
@@ -209,9 +245,13 @@ class TelemetryHub:
             incident=alert.incident,
             severity=alert.severity.value,
             cause=alert.cause.value,
-            sentence=alert.sentence,
-            todo=alert.todo,
+            sentence=self._sayable(alert.table, alert.sentence),
+            todo=self._sayable(alert.table, alert.todo),
         )
+
+    def _sayable(self, table: TableKey, text: str) -> str:
+        """``text``, or where it names a hot key of the table, where to read it: from info upwards logs hold no keys."""
+        return _KEYS_ELSEWHERE if names_any(text, self._unsayable.get(table, frozenset())) else text
 
     def _log_cycle(self, report: CycleReport) -> None:
         self._log.debug(
@@ -271,19 +311,51 @@ def _of(key: TableKey) -> dict[str, str]:
     return {"table": key.name, "region": key.region, "account": key.account}
 
 
+_HOT_WORDS: Mapping[KeyVerdict, str] = {
+    KeyVerdict.ONE_KEY: "one key asks for more than a partition serves",
+    KeyVerdict.FEW_KEYS: "a few keys are hot",
+    KeyVerdict.MOVING_KEY: "the heat moves from key to key",
+    KeyVerdict.INDEX_KEY: "the hot key is the index's",
+}
+
+
+def _verdict_sentence(index: str, finding: HotKeyFinding | None) -> str:
+    """What may be logged of a verdict: everything but the keys."""
+    subject = f"Hot keys of index {index}" if index else "Hot keys"
+    if finding is None:
+        return f"{subject}: there is a new verdict."
+    if finding.verdict in _NAMELESS:
+        return f"{subject}: {finding.sentence}"
+    named = f" ({count(len(finding.keys), 'key')} named on the page and in `watcher history`)" if finding.keys else ""
+    return f"{subject}: {_HOT_WORDS[finding.verdict]}{named}."
+
+
+def names_any(text: str, keys: Iterable[str]) -> bool:
+    """Whether one of ``keys`` is in ``text``; a short one counts only where it stands alone, as numbers do not."""
+    return any(
+        key in text if len(key) >= SHORTEST_KEY else re.search(rf"(?<!\w){re.escape(key)}(?!\w)", text) is not None
+        for key in keys
+        if key
+    )
+
+
 def settled(decisions: Iterable[Decision], settlements: Iterable[Settlement]) -> list[Decision]:
-    """The decisions with what became of them. One cycle acts at most once on a dimension, so its outcome is clear."""
-    outcomes = {
-        change.dimension: settlement.outcome
-        for settlement in settlements
-        for change in settlement.intent.action.changes
-    }
-    return [
-        replace(decision, outcome=outcomes[decision.dimension])
-        if decision.dimension in outcomes and decision.is_change
-        else decision
-        for decision in decisions
-    ]
+    """The decisions with what became of them. One cycle acts at most once on a dimension, and at most once switches
+    what is sampled of a place, so the outcome is clear."""
+    changed: dict[Dimension, Outcome] = {}
+    switched: dict[str, Outcome] = {}
+    for settlement in settlements:
+        action = settlement.intent.action
+        changed |= {change.dimension: settlement.outcome for change in action.changes}
+        if action.switch is not None:
+            switched[action.switch.index] = settlement.outcome
+
+    def outcome(decision: Decision) -> Outcome:
+        if decision.reason.is_switch:
+            return switched.get(decision.dimension.index, decision.outcome)
+        return changed.get(decision.dimension, decision.outcome) if decision.is_change else decision.outcome
+
+    return [replace(decision, outcome=outcome(decision)) for decision in decisions]
 
 
 _OUTCOME_WORDS: Mapping[Outcome, str] = {
@@ -306,10 +378,19 @@ _OUTCOME_WORDS: Mapping[Outcome, str] = {
 def settlement_sentence(settlement: Settlement) -> str:
     """``Done: writes from 100 to 400 units/s.`` and AWS's own words where there are any."""
     action = settlement.intent.action
+    words = _OUTCOME_WORDS.get(settlement.outcome, settlement.outcome.value)
+    detail = f" {settlement.detail}" if settlement.detail else ""
+    if action.switch is not None:
+        return f"{words}: {_switch_words(action.switch)}.{detail}"
     floor = "the auto scaling floor of " if action.lever is Lever.FLOOR else ""
     changes = " and ".join(
         f"{floor}{change.dimension.noun} from {units(change.before)} to {units(change.after)} units/s"
         for change in action.changes
     )
-    words = _OUTCOME_WORDS.get(settlement.outcome, settlement.outcome.value)
-    return f"{words}: {changes}.{f' {settlement.detail}' if settlement.detail else ''}"
+    return f"{words}: {changes}.{detail}"
+
+
+def _switch_words(switch: Switch) -> str:
+    """``Contributor Insights of index by-day from no keys to throttled keys``."""
+    place = f" of index {switch.index}" if switch.index else ""
+    return f"Contributor Insights{place} from {SAMPLED_WORDS[switch.before]} to {SAMPLED_WORDS[switch.after]}"

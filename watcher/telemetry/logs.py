@@ -1,7 +1,7 @@
 """Structured logs: JSON lines for machines, plain words for people, one renderer for our events and the libraries'.
 
 Events have constant names and constant keys; an event that carries ``sentence`` shows the sentence to people, not the
-keys. Nothing logged may hold a secret or a partition key value.
+keys. Nothing logged may hold a secret, and nothing from info upwards a partition key value in any form.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ class Event(StrEnum):
     CYCLE_FINISHED = "cycle.finished"
     DECISION_MADE = "decision.made"
     ACTION_SETTLED = "action.settled"
+    HOT_KEYS_JUDGED = "hot_keys.judged"
+    HOT_KEYS_NAMED = "hot_keys.named"  # with the keys in their allowed form, so for debugging only
+    SAMPLING_RELEASED = "sampling.released"
     INCIDENT_OPENED = "incident.opened"
     INCIDENT_WORSENED = "incident.worsened"
     INCIDENT_RESOLVED = "incident.resolved"

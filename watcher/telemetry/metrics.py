@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from watcher.core.model import CAUSE_METRICS
+from watcher.core.model import CAUSE_METRICS, Decision, Lever
 from watcher.core.reasons import Cause, Outcome, Reason
 from watcher.ports import CycleReport, TableReport
 from watcher.telemetry.families import families
@@ -97,11 +97,18 @@ class WatcherMetrics:
             ("region", "table", "index", "dimension", "cause"),
         )
         self._decisions = counter(
-            "watcher_decisions_total", "Decisions made, one per dimension and cycle, by reason.", ("reason",)
+            "watcher_decisions_total",
+            "Decisions made, by reason: one per dimension and cycle, and what is newly said of a table or index.",
+            ("reason",),
         )
         self._actions = counter(
             "watcher_actions_total",
             "Actions settled, by what became of them; applied means an UpdateTable that AWS accepted.",
+            ("outcome",),
+        )
+        self._switches = counter(
+            "watcher_sampling_switches_total",
+            "Switches of Contributor Insights settled, by what became of them.",
             ("outcome",),
         )
         self._alerts = counter(
@@ -124,6 +131,7 @@ class WatcherMetrics:
         )
         _precreate(self._decisions, Reason)
         _precreate(self._actions, SETTLED_OUTCOMES)
+        _precreate(self._switches, SETTLED_OUTCOMES)
         _precreate(self._alerts, AlertOutcome)
         _precreate(self._scheduler, SchedulerEvent)
         _precreate(self._reloads, ReloadOutcome)
@@ -172,12 +180,14 @@ class WatcherMetrics:
 
     def _count_table(self, table: TableReport) -> None:
         for settlement in table.settlements:
-            self._actions.labels(settlement.outcome.value).inc()
-        if table.explanation is None:
-            return
-        reasons = Tally(decision.reason for decision in table.explanation.decisions)
+            # Apart from the others: an action that is applied means capacity.
+            switched = settlement.intent.action.lever is Lever.SAMPLING
+            (self._switches if switched else self._actions).labels(settlement.outcome.value).inc()
+        reasons = Tally(decision.reason for decision in _made(table))
         for reason, number in reasons.items():
             self._decisions.labels(reason.value).inc(number)
+        if table.explanation is None:
+            return
         for seen in table.explanation.dimensions:
             series = (table.key.region, table.key.name, seen.dimension.index, seen.dimension.kind.value)
             # Also the zeros, so that the very first throttled request already shows as an increase.
@@ -213,6 +223,14 @@ class WatcherMetrics:
     def exposition(self) -> bytes:
         """The text format 0.0.4, UTF-8."""
         return generate_latest(self._registry)
+
+
+def _made(table: TableReport) -> Iterator[Decision]:
+    """Of the dimensions every decision, repeated ones too; of the table or an index as a whole only new ones."""
+    if table.explanation is not None:
+        yield from table.explanation.decisions
+        yield from (decision for decision in table.explanation.new_decisions if decision.reason.is_of_table)
+    yield from table.sampling.decisions if table.sampling else ()
 
 
 def _precreate(counter: Counter, values: Iterable[Enum]) -> None:

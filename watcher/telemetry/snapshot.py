@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from watcher.core.hot_keys import HotKeyFinding
+from watcher.core.insights import SamplerMode
 from watcher.core.model import Billing, Decision, Dimension, TableKey
 from watcher.core.reasons import Mode
 from watcher.core.result import Explanation
+from watcher.core.sampling import SamplingPlan
 from watcher.core.state import Incident
 from watcher.ports import CycleReport
+
+SAMPLED_WORDS: Mapping[SamplerMode, str] = {
+    SamplerMode.OFF: "no keys",
+    SamplerMode.THROTTLED: "throttled keys",
+    SamplerMode.FULL: "all keys",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +27,7 @@ class TableView:
 
     seen_at: instant of the cycle that ``explanation`` and ``billing`` come from, None when it was never seen.
     error: why the newest cycle saw nothing of it, or "". last_decisions: the newest one recorded per dimension.
+    sampling: the newest known one, None while there was none.
     """
 
     key: TableKey
@@ -27,6 +37,7 @@ class TableView:
     seen_at: float | None = None
     error: str = ""
     last_decisions: tuple[Decision, ...] = ()
+    sampling: SamplingPlan | None = None
 
     @property
     def is_current(self) -> bool:
@@ -37,6 +48,22 @@ class TableView:
     def incident(self) -> Incident | None:
         """Open trouble, also of a table that cannot be seen just now: unseen is not resolved."""
         return self.explanation.incident if self.explanation else None
+
+    @property
+    def findings(self) -> tuple[HotKeyFinding, ...]:
+        """The verdicts on hot keys, the table's first, then by index."""
+        found = self.explanation.hot_keys if self.explanation else {}
+        return tuple(found[index] for index in sorted(found))
+
+    @property
+    def sampled(self) -> Mapping[str, SamplerMode]:
+        """What Contributor Insights samples, by index; empty while not known."""
+        return self.sampling.current if self.sampling else {}
+
+    @property
+    def unsampled(self) -> Mapping[str, str]:
+        """Why a place that should be sampled is not, by index."""
+        return self.sampling.lost if self.sampling else {}
 
     def decision(self, dimension: Dimension) -> Decision | None:
         """What the newest cycle decided, with what became of it; of a table it did not see, the last one recorded."""

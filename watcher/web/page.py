@@ -12,10 +12,10 @@ from markupsafe import Markup
 
 from watcher.clock import iso
 from watcher.core.model import Decision
-from watcher.core.words import count, duration, milliseconds, percent, units
+from watcher.core.words import capitalised, count, duration, milliseconds, percent, units
 from watcher.telemetry.health import Verdict
 from watcher.telemetry.snapshot import Snapshot, regions_unread, store_loss
-from watcher.web.view import block, by_need, headline
+from watcher.web.view import bar, block, by_need, headline
 
 DECISIONS_SHOWN = 50
 REFRESH_SECONDS = 60
@@ -33,7 +33,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        count=count, duration=duration, iso=iso, milliseconds=milliseconds, percent=percent, units=units
+        bar=bar,
+        capitalised=capitalised,
+        count=count,
+        duration=duration,
+        iso=iso,
+        milliseconds=milliseconds,
+        percent=percent,
+        units=units,
     )
     return environment
 

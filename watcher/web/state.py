@@ -1,4 +1,5 @@
-"""The JSON view of a snapshot, and the one rendering of a decision that every machine-readable output uses."""
+"""The JSON view of a snapshot, and the one rendering of a decision and of a hot-key verdict that every machine-readable
+output uses."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from watcher.clock import iso
+from watcher.core.hot_keys import HotKey, HotKeyFinding
 from watcher.core.model import Decision
 from watcher.core.result import DimensionReport, LatencyReport
 from watcher.core.series import MINUTE
@@ -34,6 +36,44 @@ def decision_record(decision: Decision) -> Record:
         "mode": decision.mode.value,
         "outcome": decision.outcome.value,
     }
+
+
+def finding_record(finding: HotKeyFinding, region: str) -> Record:
+    """The hot-keys contract first: {table, index, verdict, keys: [{key, share, ceiling_share, throttled}]}.
+
+    index is "" for the table itself. Shares are fractions of 1, null where not sampled; throttled is requests a minute.
+    A key's ``since`` is null when its heat is older than what was read, ``rising`` while it cannot be told.
+    """
+    return {
+        "table": finding.place.table,
+        "index": finding.place.index,
+        "verdict": finding.verdict.value,
+        "keys": [_hot_key(key) for key in finding.keys],
+        "region": region,
+        "sentence": finding.sentence,
+        "todo": finding.todo,
+        "mode": finding.mode.value,
+        "kinds": sorted(kind.value for kind in finding.kinds),
+        "blind": list(finding.blind),
+        "at": _moment(finding.at),
+    }
+
+
+def _hot_key(key: HotKey) -> Record:
+    return {
+        "key": key.key,
+        "share": key.share,
+        "ceiling_share": key.ceiling_share,
+        "throttled": key.throttled,
+        "asked_share": key.asked_share,
+        "of_traffic": key.of_traffic,
+        "since": _moment(key.since),
+        "rising": key.rising,
+    }
+
+
+def _moment(instant: float | None) -> str | None:
+    return None if instant is None else iso(instant)
 
 
 def state_record(
@@ -85,10 +125,13 @@ def _table(view: TableView) -> Record:
         "cause": explanation.cause.value if explanation else None,
         "sentence": explanation.sentence if explanation else "",
         "error": view.error,
-        "seen_at": iso(view.seen_at) if view.seen_at is not None else None,
+        "seen_at": _moment(view.seen_at),
         "incident": _incident(view.incident) if view.incident else None,
         "dimensions": [_dimension(seen) for seen in explanation.dimensions] if explanation else [],
         "latency": [_latency(seen) for seen in explanation.latency] if explanation else [],
+        "hot_keys": [finding_record(finding, view.key.region) for finding in view.findings],
+        "sampling": {index: mode.value for index, mode in sorted(view.sampled.items())},
+        "sampling_lost": dict(sorted(view.unsampled.items())),
         "last_decisions": [decision_record(decision) for decision in view.last_decisions],
     }
 
@@ -112,7 +155,7 @@ def _dimension(seen: DimensionReport) -> Record:
         "provisioned": seen.provisioned,
         "bounds": {"min": seen.bounds.min, "max": seen.bounds.max} if seen.bounds else None,
         "freshness": seen.freshness.value,
-        "newest_point": iso(seen.newest + MINUTE) if seen.newest is not None else None,
+        "newest_point": _moment(None if seen.newest is None else seen.newest + MINUTE),
         "consumed": seen.consumed,
         "demand": seen.demand,
         "throttled": {cause.value: events for cause, events in seen.throttled.items()},

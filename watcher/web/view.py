@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from watcher.core.hot_keys import HotKeyFinding, KeyVerdict
+from watcher.core.insights import SamplerMode
 from watcher.core.model import Billing, Decision
 from watcher.core.reasons import Cause, Freshness, Severity
 from watcher.core.result import DimensionReport
@@ -13,7 +15,7 @@ from watcher.core.series import MINUTE
 from watcher.core.state import Incident
 from watcher.core.words import count
 from watcher.telemetry.health import Verdict
-from watcher.telemetry.snapshot import Snapshot, TableView, regions_unread, store_loss
+from watcher.telemetry.snapshot import SAMPLED_WORDS, Snapshot, TableView, regions_unread, store_loss
 
 NAMES_SHOWN = 4
 _CAUSES = list(Cause)  # worst first
@@ -56,7 +58,25 @@ class Row:
     @property
     def bar(self) -> float:
         """``use`` as the width of a bar, 0 to 100."""
-        return round(min(1.0, self.use or 0.0) * 100, 1)
+        return bar(self.use or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """What is known of the hot keys of a table or one of its indexes.
+
+    name: how a person says it. finding: None where there was no reason to ask. sampled: what Contributor Insights
+    samples there, in words, "" while not known. lost: why it does not sample what it should, or "".
+    """
+
+    name: str
+    finding: HotKeyFinding | None
+    sampled: str
+    lost: str
+
+    @property
+    def is_hot(self) -> bool:
+        return self.finding is not None and self.finding.verdict not in (KeyVerdict.NO_SINGLE_KEY, KeyVerdict.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +85,7 @@ class Block:
 
     view: TableView
     rows: tuple[Row, ...]
+    heats: tuple[Heat, ...]
     is_stale: bool
 
 
@@ -164,7 +185,23 @@ def block(view: TableView, now: float, *, is_old: bool) -> Block:
     """is_old: the whole snapshot is overdue, so that nothing in it is fresh."""
     stale = is_old or not view.is_current
     dimensions = view.explanation.dimensions if view.explanation else ()
-    return Block(view, tuple(_row(view, seen, now, is_old=stale) for seen in dimensions), stale)
+    return Block(view, tuple(_row(view, seen, now, is_old=stale) for seen in dimensions), tuple(_heats(view)), stale)
+
+
+def _heats(view: TableView) -> Iterable[Heat]:
+    """Of each place that there is anything to say of, the table's first."""
+    findings = {finding.place.index: finding for finding in view.findings}
+    sampling = {index for index, mode in view.sampled.items() if mode is not SamplerMode.OFF}
+    for index in sorted({*findings, *sampling, *view.unsampled}):
+        mode = view.sampled.get(index)
+        name = f"hot keys of index {index}" if index else "hot keys"
+        sampled = SAMPLED_WORDS[mode] if mode else ""
+        yield Heat(name, findings.get(index), sampled, view.unsampled.get(index, ""))
+
+
+def bar(share: float) -> float:
+    """A fraction of 1 as the width of a bar, 0 to 100."""
+    return round(min(1.0, max(0.0, share)) * 100, 1)
 
 
 def _row(view: TableView, seen: DimensionReport, now: float, *, is_old: bool) -> Row:

@@ -1,0 +1,155 @@
+"""The verdict on hot keys through a step: judged once, shown everywhere, told when it is news."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.core.builders import INDEX_WRITE, NOON, ago, observed, only, run, table, throughput
+from watcher.core.hot_key_news import findings, hottest
+from watcher.core.hot_keys import KeyVerdict
+from watcher.core.insights import KeySample, KeyTrace, SamplerMode
+from watcher.core.model import TABLE_WRITE, Decision, Dimension, TableObservation
+from watcher.core.policy import TablePolicy
+from watcher.core.reasons import Cause, IncidentState, Reason
+from watcher.core.result import StepResult
+from watcher.core.state import TableState
+
+INDEX = INDEX_WRITE.index
+INDEXED = table(index=throughput())
+
+
+def trace(label: str, events: float) -> KeyTrace:
+    """Throttled as often in each of the last five minutes."""
+    return KeyTrace(label, label, label, {ago(minute): events for minute in range(1, 6)})
+
+
+def named(*keys: tuple[str, float]) -> KeySample:
+    traces = tuple(trace(label, events) for label, events in keys)
+    return KeySample(NOON - 3600, NOON, SamplerMode.THROTTLED, throttled=traces, since=NOON - 86_400)
+
+
+ONE = named(("key:a", 300))
+OTHER = named(("key:b", 300))
+UNREAD = KeySample(NOON, NOON, note="no permission", complete=False)
+
+
+def heated(sample: KeySample | None, events: float = 300.0, dimension: Dimension = TABLE_WRITE) -> TableObservation:
+    causes = {(dimension, Cause.KEY_RANGE): dict.fromkeys(range(1, 6), events)} if events else {}
+    return observed(INDEXED, causes=causes, hot_keys={} if sample is None else {dimension.index: sample})
+
+
+def told(result: StepResult) -> list[Decision]:
+    return [one for one in result.explanation.new_decisions if one.reason is Reason.HOT_KEYS]
+
+
+def test_the_same_verdict_is_in_the_alert_the_explanation_and_history() -> None:
+    result = run(heated(ONE))
+    finding = result.explanation.hot_keys[""]
+    alert, (decision,) = only(result.alerts), told(result)
+
+    assert finding.verdict is KeyVerdict.ONE_KEY
+    assert dict(alert.facts)["hot keys"] == finding.sentence
+    assert alert.todo == finding.todo
+    assert decision.sentence == f"one-key: {finding.sentence}"
+    assert (decision.noun, decision.before, decision.after) == ("table", 0, 0)
+
+
+def test_a_verdict_on_an_index_is_the_index_s() -> None:
+    result = run(heated(ONE, dimension=INDEX_WRITE))
+
+    assert result.explanation.hot_keys[INDEX].verdict is KeyVerdict.INDEX_KEY
+    (decision,) = told(result)
+    assert decision.noun == "index by-customer"
+    assert "hot keys of index by-customer" in dict(only(result.alerts).facts)
+
+
+def test_keys_of_an_index_that_is_gone_are_nobodys() -> None:
+    seen = replace(heated(ONE), hot_keys={"gone": ONE})
+    assert run(seen).explanation.hot_keys == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "sample", "news"),
+    [
+        pytest.param({}, ONE, True, id="the first verdict"),
+        pytest.param({"": ("one-key", "key:a")}, ONE, False, id="the same verdict on the same key"),
+        pytest.param({"": ("one-key", "key:a")}, OTHER, True, id="the same verdict on another key"),
+        pytest.param({"": ("few-keys", "key:a")}, ONE, True, id="another verdict"),
+        pytest.param({}, UNREAD, True, id="that nothing can be said, where nothing was"),
+        pytest.param({"": ("one-key", "key:a")}, UNREAD, False, id="that nothing can be said any more"),
+    ],
+)
+def test_what_is_news(before: dict[str, tuple[str, str]], sample: KeySample, *, news: bool) -> None:
+    result = run(heated(sample), state=TableState(hot_keys=before))
+    assert bool(told(result)) is news
+
+
+def test_what_was_told_is_remembered_and_forgotten_with_the_incident() -> None:
+    first = run(heated(ONE))
+    assert first.state.hot_keys == {"": ("one-key", "key:a")}
+
+    silent = run(heated(None, events=0), state=first.state, now=NOON + 300)
+    assert silent.state.incident is not None
+    assert silent.state.hot_keys == first.state.hot_keys
+
+    over = run(heated(None, events=0), state=TableState(hot_keys=first.state.hot_keys))
+    assert over.state.hot_keys == {}
+
+
+def test_keys_found_after_the_first_message_get_one_of_their_own() -> None:
+    first = run(heated(None))
+    second = run(heated(ONE), state=first.state)
+    third = run(heated(ONE), state=second.state)
+
+    alert = only(second.alerts)
+    assert (alert.state, alert.sequence) == (IncidentState.OPEN, 2)
+    assert alert.incident == only(first.alerts).incident
+    assert "key:a" in dict(alert.facts)["keys"]
+    assert third.alerts == ()
+
+
+def test_keys_named_in_the_first_message_need_no_second_one() -> None:
+    first = run(heated(ONE))
+    assert first.state.incident is not None
+    assert first.state.incident.named == ("one-key",)
+    assert run(heated(ONE), state=first.state).alerts == ()
+
+
+def test_a_worse_message_that_names_the_keys_names_them_for_good() -> None:
+    first = run(heated(None))
+    worse = run(heated(named(("key:a", 3000)), events=3000.0), state=first.state)
+
+    assert only(worse.alerts).state is IncidentState.WORSENED
+    assert worse.state.incident is not None
+    assert worse.state.incident.named == ("one-key",)
+
+
+def test_another_verdict_is_worth_a_message_and_each_only_one() -> None:
+    few = named(("key:a", 100), ("key:b", 100), ("key:c", 100))
+    first = run(heated(ONE))
+    second = run(heated(few), state=first.state)
+    third = run(heated(ONE), state=second.state)
+
+    assert "few keys" in only(second.alerts).subject
+    assert third.alerts == ()
+    assert third.state.incident is not None
+    assert third.state.incident.named == ("one-key", "few-keys")
+
+
+def test_of_several_places_the_one_in_trouble_is_told_first() -> None:
+    samples = {"": ONE, INDEX: OTHER}
+    seen = replace(heated(ONE), hot_keys=samples)
+    result = run(seen)
+    found = findings(NOON, TablePolicy(), INDEXED, result.state.dimensions, samples)
+
+    for index in ("", INDEX):
+        first = hottest(found, index)
+        assert first is not None
+        assert first.place.index == index
+
+
+def test_a_place_without_a_hot_key_is_not_the_hottest() -> None:
+    result = run(heated(UNREAD))
+    assert hottest(result.explanation.hot_keys, "") is None

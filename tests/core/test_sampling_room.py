@@ -1,0 +1,251 @@
+"""What a Region has to give: rules, turns and the day's dollars; and who goes first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from tests.core.sampling_cases import (
+    COMING,
+    FULL,
+    HOUR,
+    INCIDENT,
+    KEYS,
+    LIMITS,
+    MIDNIGHT,
+    NOON,
+    OFF,
+    OURS,
+    THROTTLED,
+    case,
+    described,
+    key,
+    only,
+    surveyed,
+)
+from watcher.core.insights import Place, SamplerMode, Sampling, Survey
+from watcher.core.model import (
+    TableKey,
+)
+from watcher.core.reasons import Mode, Reason
+from watcher.core.sampling import SamplingCase, SamplingLimits, SamplingPlan, mode_rules, monthly_dollars, plan
+from watcher.core.state import SamplerState
+
+# -- rules, dollars, turns ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "has_sort", "rules"),
+    [
+        pytest.param(OFF, True, 0, id="off takes none"),
+        pytest.param(THROTTLED, False, 1, id="throttled keys, partition key only"),
+        pytest.param(THROTTLED, True, 2, id="throttled keys, with a sort key"),
+        pytest.param(FULL, False, 2, id="all keys, partition key only"),
+        pytest.param(FULL, True, 4, id="all keys, with a sort key"),
+    ],
+)
+def test_rules_of_a_mode(mode: SamplerMode, has_sort: bool, rules: int) -> None:  # noqa: FBT001  # a table's column
+    assert mode_rules(mode, has_sort) == rules
+
+
+def test_a_month_costs_its_rules_and_its_events() -> None:
+    assert monthly_dollars(4, 0) == 2.0
+    # 10,000 requests a second all month, with a sort key: some 52.6 billion events.
+    assert monthly_dollars(4, 10_000 * 2 * 43_800 * 60) == pytest.approx(2 + 1_576.8)
+
+
+@pytest.mark.parametrize(
+    ("one", "rules", "is_on"),
+    [
+        pytest.param(case(), 98, True, id="two left, two taken"),
+        pytest.param(case(), 99, False, id="one left, two taken"),
+        pytest.param(case(sort=""), 99, True, id="one left, without a sort key one taken"),
+        pytest.param(case(sort=""), 100, False, id="none left"),
+        pytest.param(case(sampling=Sampling.ON_INCIDENT, needs=INCIDENT), 96, True, id="full mode takes four"),
+        pytest.param(case(sampling=Sampling.ON_INCIDENT, needs=INCIDENT), 97, False, id="and not three"),
+        pytest.param(
+            replace(case(sort=""), description=described(schemas=False)),
+            99,
+            False,
+            id="an unknown key may have a sort key",
+        ),
+        pytest.param(case(), 250, False, id="the quota is overdrawn"),
+    ],
+)
+def test_the_quota(one: SamplingCase, rules: int, is_on: bool) -> None:  # noqa: FBT001  # a table's column
+    assert bool(only(one, surveyed(rules=rules)).actions) == is_on
+
+
+def names(plans: Mapping[TableKey, SamplingPlan], *, on: bool = True) -> list[str]:
+    actions = [action for made in plans.values() for action in made.actions]
+    return sorted(a.table.name for a in actions if a.switch is not None and (a.switch.after is not OFF) == on)
+
+
+@pytest.mark.parametrize(
+    ("cases", "first"),
+    [
+        pytest.param(
+            [
+                case("a", needs={"": 900.0}),
+                case("b", sampling=Sampling.ON_INCIDENT, needs={"": 1.0}),
+            ],
+            "b",
+            id="full mode comes before throttled keys",
+        ),
+        pytest.param(
+            [
+                case("a", sampling=Sampling.ON_INCIDENT, needs={"": 10.0}),
+                case("b", sampling=Sampling.ON_INCIDENT, needs={"": 11.0}),
+            ],
+            "b",
+            id="the most throttled first",
+        ),
+        pytest.param([case("a"), case("b", needs={"": 1.0})], "b", id="what throttles before what does not"),
+        pytest.param([case("a", mode=Mode.ADVISE), case("b")], "b", id="act mode before advice"),
+        pytest.param([case("a", events={"": 1.0}), case("b", events={"": 2.0})], "b", id="the busier"),
+        pytest.param([case("b"), case("a")], "a", id="by name when all else is equal"),
+    ],
+)
+def test_who_goes_first(cases: Sequence[SamplingCase], first: str) -> None:
+    made = plan(NOON, SamplingLimits(switches=1), surveyed(), cases)
+    assert names(made) == [first]
+    (other,) = [one.key for one in cases if one.key.name != first]
+    assert "has its turn" in made[other].lost[""]
+    assert made[other].decisions == ()
+
+
+@pytest.mark.parametrize(
+    ("switches_allowed", "back", "on"),
+    [
+        pytest.param(3, 2, 1, id="put-backs come first"),
+        pytest.param(2, 2, 0, id="and may take all turns"),
+        pytest.param(1, 2, 0, id="and are never held back"),
+    ],
+)
+def test_so_many_switches_in_a_cycle(switches_allowed: int, back: int, on: int) -> None:
+    cases = [case(name, sampling=Sampling.OFF, samplers={"": OURS}) for name in "ab"] + [case("c"), case("d")]
+    survey = Survey(NOON, {Place("a"): KEYS, Place("b"): KEYS}, 4)
+    made = plan(NOON, SamplingLimits(switches=switches_allowed), survey, cases)
+    assert (len(names(made, on=False)), len(names(made))) == (back, on)
+
+
+def test_rules_that_are_put_back_are_free_in_the_next_cycle_only() -> None:
+    cases = [case("a", sampling=Sampling.OFF, samplers={"": OURS}), case("b")]
+    made = plan(NOON, SamplingLimits(rules=2), Survey(NOON, {Place("a"): KEYS}, 2), cases)
+    assert (names(made, on=False), names(made)) == (["a"], [])
+    assert made[key("b")].decisions == ()
+    assert "freed" in made[key("b")].lost[""]
+
+
+def test_what_was_switched_on_since_the_survey_counts() -> None:
+    asked = replace(OURS, set_at=NOON, in_force=True)
+    cases = [case("a", samplers={"": asked}), case("b")]
+    made = plan(NOON + 60, SamplingLimits(rules=3), Survey(NOON - 200, {}, 0), cases)
+    assert names(made) == []
+    assert [decision.reason for decision in made[key("b")].decisions] == [Reason.HOLD_SAMPLING_QUOTA]
+    assert names(plan(NOON + 60, SamplingLimits(rules=4), Survey(NOON - 200, {}, 0), cases)) == ["b"]
+
+
+def test_what_is_just_being_switched_on_may_not_be_counted_yet() -> None:
+    survey = Survey(NOON, {Place("x"): COMING}, 0)
+    waits = plan(NOON, SamplingLimits(rules=3), survey, [case("b")])
+    assert names(waits) == []
+    assert waits[key("b")].decisions == ()
+    assert names(plan(NOON, SamplingLimits(rules=4), survey, [case("b")])) == ["b"]
+
+
+# -- giving way --------------------------------------------------------------------------------------------------------
+
+
+def crowd(**of_a: object) -> list[SamplingCase]:
+    """Two calm tables of ours in throttled mode, a the calmer, and one in need of full mode; the quota is used up."""
+    return [
+        replace(case("a", samplers={"": OURS}, events={"": 1.0}), **of_a),  # type: ignore[arg-type]  # the caller's
+        case("b", samplers={"": OURS}, events={"": 2.0}),
+        case("c", sampling=Sampling.ON_INCIDENT, needs=INCIDENT),
+    ]
+
+
+ALL_ON = {Place("a"): KEYS, Place("b"): KEYS}
+
+
+@pytest.mark.parametrize(
+    ("rules", "cases", "back"),
+    [
+        pytest.param(96, crowd(), [], id="there is room: nobody gives way"),
+        pytest.param(98, crowd(), ["a"], id="two missing: the calmest gives way"),
+        pytest.param(99, crowd(), ["a", "b"], id="three missing: both do"),
+        pytest.param(101, crowd(), [], id="five missing: in vain, so nobody does"),
+        pytest.param(
+            98,
+            crowd(state=case("a", samplers={"": replace(OURS, set_at=NOON - 3600)}).state),
+            ["a"],
+            id="on for an hour: may give way",
+        ),
+        pytest.param(
+            98,
+            crowd(state=case("a", samplers={"": replace(OURS, set_at=NOON - 3599)}).state),
+            ["b"],
+            id="on for a second less: the next one does",
+        ),
+        pytest.param(98, crowd(needs={"": 1.0}), ["b"], id="one that throttles itself does not"),
+        pytest.param(98, crowd(state=case("a").state), ["b"], id="nor one of another hand"),
+    ],
+)
+def test_who_gives_way(rules: int, cases: Sequence[SamplingCase], back: list[str]) -> None:
+    made = plan(NOON, LIMITS, Survey(NOON, ALL_ON, rules), cases)
+    assert names(made, on=False) == back
+    assert names(made) == (["c"] if rules == 96 else [])
+    if back:
+        assert "freed" in made[key("c")].lost[""]
+        assert "its rules go to c, which throttles" in made[key(back[0])].decisions[0].sentence
+
+
+def test_an_advice_makes_nobody_give_way() -> None:
+    cases = [*crowd()[:2], case("c", sampling=Sampling.ON_INCIDENT, mode=Mode.ADVISE, needs=INCIDENT)]
+    made = plan(NOON, LIMITS, Survey(NOON, ALL_ON, 99), cases)
+    assert names(made, on=False) == []
+    assert [decision.reason for decision in made[key("c")].decisions] == [Reason.HOLD_SAMPLING_QUOTA]
+
+
+def test_a_calm_place_does_not_take_what_one_in_need_waits_for() -> None:
+    cases = [*crowd(), case("d")]
+    made = plan(NOON, LIMITS, Survey(NOON, ALL_ON, 98), cases)
+    assert names(made) == []
+    assert [decision.reason for decision in made[key("d")].decisions] == [Reason.HOLD_SAMPLING_QUOTA]
+
+
+# -- dollars -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spent", "spent_day", "is_on"),
+    [
+        pytest.param(4.64, MIDNIGHT, True, id="4.64 of today and 0.36 more: just the limit"),
+        pytest.param(4.65, MIDNIGHT, False, id="a cent too much"),
+        pytest.param(4.65, MIDNIGHT - 86_400, True, id="what yesterday cost does not count"),
+    ],
+)
+def test_the_days_dollars_are_of_the_whole_region(spent: float, spent_day: float, is_on: bool) -> None:  # noqa: FBT001
+    other = case("other", samplers={"": SamplerState(spent=spent, spent_day=spent_day)})
+    one = case(sampling=Sampling.ON_INCIDENT, needs=INCIDENT, events={"": 400_000.0})
+    made = plan(NOON, LIMITS, surveyed(), [other, one])[key()]
+    assert bool(made.actions) == is_on
+    assert [decision.reason for decision in made.decisions] == [
+        Reason.SAMPLE_FULL if is_on else Reason.HOLD_SAMPLING_COST
+    ]
+
+
+def test_two_windows_in_one_cycle_share_the_day() -> None:
+    cases = [case(name, sampling=Sampling.ON_INCIDENT, needs=INCIDENT, events={"": 3_000_000.0}) for name in ("a", "b")]
+    assert names(plan(NOON, LIMITS, surveyed(), cases)) == ["a"]
+
+
+def test_a_new_day_begins_at_nothing() -> None:
+    old = SamplerState(full_at=MIDNIGHT - HOUR, spent=4.9, spent_day=MIDNIGHT - 86_400)
+    one = case(sampling=Sampling.ON_INCIDENT, needs=INCIDENT, samplers={"": old}, events={"": 400_000.0})
+    made = only(one, surveyed(at=MIDNIGHT), now=MIDNIGHT)
+    assert made.state.samplers[""].spent == pytest.approx(0.36)
+    assert made.state.samplers[""].spent_day == MIDNIGHT

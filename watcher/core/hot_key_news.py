@@ -1,0 +1,117 @@
+"""The verdicts on hot keys of one table in one step, and which of them are news for history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from watcher.core.demand import minutes
+from watcher.core.hot_keys import HotKeyFinding, KeyVerdict, judge, state_mark
+from watcher.core.insights import KeySample, Place, SamplerMode, Sampling
+from watcher.core.model import Decision, Dimension, Kind, TableDescription
+from watcher.core.policy import TablePolicy
+from watcher.core.reasons import Cause, Mode, Outcome, Reason
+from watcher.core.state import DimensionState, TableState
+
+OFF_NOTE = 'Contributor Insights is off here; sampling = "throttled" in the config, with mode = "act", switches it on'
+JUDGED = 600.0  # seconds of visible minutes
+# Throttling that a key may explain: where AWS says so, and where it says nothing.
+ASKS_FOR_KEYS = frozenset({Cause.KEY_RANGE, Cause.UNCLASSIFIED})
+HOT = frozenset({KeyVerdict.ONE_KEY, KeyVerdict.FEW_KEYS, KeyVerdict.MOVING_KEY, KeyVerdict.INDEX_KEY})
+
+Marks = Mapping[str, tuple[str, str]]
+
+
+def findings(
+    now: float,
+    policy: TablePolicy,
+    description: TableDescription,
+    states: Mapping[Dimension, DimensionState],
+    samples: Mapping[str, KeySample],
+    judged: float = JUDGED,
+) -> dict[str, HotKeyFinding]:
+    """The verdict on each sampled place that the table still has, by index. judged: seconds of visible minutes."""
+    found = {}
+    for index, sample in samples.items():
+        if index not in description.throughputs:
+            continue
+        seen = {
+            kind: minutes(
+                now,
+                policy.tuning,
+                (dimension := Dimension(index, kind)),
+                states,
+                description.provisioned(dimension),
+                now - judged - policy.tuning.stale_after,
+            )
+            for kind in Kind
+        }
+        told = replace(sample, note=_off(policy)) if _is_off(sample) else sample
+        found[index] = judge(now, Place(description.key.name, index), told, seen, window=judged)
+    return found
+
+
+def _is_off(sample: KeySample) -> bool:
+    return sample.mode is SamplerMode.OFF and not sample.note
+
+
+def _off(policy: TablePolicy) -> str:
+    """Why nothing is sampled, and what is to become of that."""
+    if policy.sampling is Sampling.OFF:
+        return OFF_NOTE
+    if policy.mode is Mode.ACT:
+        return "Contributor Insights is off here and to be switched on; keys show some minutes after that"
+    return (
+        f'Contributor Insights is off here, and in {policy.mode} mode nothing is switched; mode = "act" switches it on'
+    )
+
+
+def hottest(found: Mapping[str, HotKeyFinding], index: str) -> HotKeyFinding | None:
+    """The finding that names a hot key: of the place in trouble, else of any other of the table; None where none
+    does."""
+    places = sorted(found, key=lambda one: (one != index, one))
+    return next((found[place] for place in places if found[place].verdict in HOT), None)
+
+
+def news(
+    now: float,
+    policy: TablePolicy,
+    description: TableDescription,
+    state: TableState,
+    found: Mapping[str, HotKeyFinding],
+) -> tuple[list[Decision], Marks]:
+    """Decisions for history, one per verdict that differs from the last one told, and the marks to remember.
+
+    That nothing can be said is news only where nothing was known; and once the table's incident is over, the next one
+    is told anew.
+    """
+    marks = dict(state.hot_keys) if state.incident is not None or found else {}
+    told = []
+    for index, finding in sorted(found.items()):
+        mark = state_mark(finding)
+        if marks.get(index) == mark or (finding.verdict is KeyVerdict.UNKNOWN and index in marks):
+            continue
+        marks[index] = mark
+        told.append(_decision(now, policy, description, index, finding))
+    return told, marks
+
+
+def _decision(
+    now: float, policy: TablePolicy, description: TableDescription, index: str, finding: HotKeyFinding
+) -> Decision:
+    evidence = {"keys": float(len(finding.keys))}
+    if finding.keys:
+        evidence["share"] = round(finding.keys[0].share, 4)
+        evidence["throttled"] = finding.keys[0].throttled
+    return Decision(
+        time=now,
+        table=description.key,
+        dimension=Dimension(index, Kind.READ),
+        before=0,
+        after=0,
+        reason=Reason.HOT_KEYS,
+        sentence=f"{finding.verdict}: {finding.sentence}",
+        mode=policy.mode,
+        outcome=Outcome.NONE,
+        evidence=evidence,
+    )

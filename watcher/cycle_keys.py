@@ -1,0 +1,241 @@
+"""Reads Contributor Insights of one Region, as little as will do: what throttles now is asked about, nothing else.
+
+Three gates, each cheaper than the next: throttled requests, which every cycle reads anyway; the largest value of each
+rule by GetMetricData; and reports only of the rules that have one. What is sampled where is surveyed with the sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from watcher.clock import Clock
+from watcher.core.hot_keys import PARTITION_CEILING
+from watcher.core.insights import DISABLED, KeySample, Place, Sampler, SamplerMode, SamplerStatus, Survey
+from watcher.core.series import MINUTE
+from watcher.errors import AwsDenied, AwsError, AwsNotFound
+from watcher.ports import Insights
+
+SWITCHING_NOTE = "Contributor Insights is being switched on; keys show in some minutes"
+BLIND_NOTE = "Contributor Insights could not be read: {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """How much may be asked. window: seconds of past in a report, so that it shows since when a key is hot. places,
+    describes: how many in one pass; AWS allows five describes and twenty reports a second, and capacity is waiting.
+    fresh: seconds for which a description and a sample hold. settling: seconds that a switch needs.
+    warning: part of a partition's ceiling from which an unthrottled key is looked at, where accesses are sampled."""
+
+    window: float = 3600.0
+    places: int = 20
+    describes: int = 8
+    fresh: float = 300.0
+    settling: float = 30.0
+    warning: float = 0.8
+
+
+@dataclass(slots=True)
+class _Known:
+    """A description with the instant it was made, on the monotonic face."""
+
+    sampler: Sampler
+    at: float
+
+
+@dataclass
+class KeyWatch:
+    """What is remembered of one Region's Contributor Insights between passes. tell: of trouble, (event, sentence)."""
+
+    insights: Insights
+    clock: Clock
+    tell: Callable[[str, str], None]
+    attention: Attention = field(default_factory=Attention)
+    survey: Survey | None = None
+    _surveyed_at: float | None = None
+    _known: dict[Place, _Known] = field(default_factory=dict)
+    _samples: dict[Place, KeySample] = field(default_factory=dict)
+    _switched: dict[Place, float] = field(default_factory=dict)
+    _counted: dict[Place, int] = field(default_factory=dict)  # rules of a place when it was last described
+
+    def look(
+        self, now: float, heat: Mapping[Place, float], watched: Iterable[Place], *, surveying: bool
+    ) -> dict[str, dict[str, KeySample]]:
+        """Samples by table and index, of the places that throttle and of those in full mode that are close to it.
+
+        heat: throttled events of the visible minutes by place, of every place with any. watched: every place that a
+        policy covers. surveying: whether anything is to be sampled by our hand here; without, what is on is only read.
+        """
+        watched = frozenset(watched)
+        self._forget(watched)
+        if surveying:
+            self._survey(now, watched)
+        else:
+            self.survey = None
+        candidates = self._candidates(heat, watched)
+        known = self._describe(candidates, watched)
+        readable = {place: sampler for place, sampler in known.items() if sampler.is_reading}
+        samples = self._read(now, readable)
+        samples = {place: sample for place, sample in samples.items() if place in heat or self._is_warning(sample)}
+        for place in heat:
+            if place not in samples:
+                samples[place] = self._silence(now, place, known.get(place))
+        found: dict[str, dict[str, KeySample]] = {}
+        for place, sample in samples.items():
+            found.setdefault(place.table, {})[place.index] = sample
+        return found
+
+    def _is_warning(self, sample: KeySample) -> bool:
+        """Whether a key that nothing throttles comes close to what a partition serves."""
+        close = self.attention.warning * PARTITION_CEILING
+        return any(trace.busiest >= close for trace in sample.accessed)
+
+    def switched(self, place: Place) -> None:
+        """Our hand has switched this place: what is known of it is old."""
+        self._switched[place] = self.clock.monotonic()
+        self._known.pop(place, None)
+        self._samples.pop(place, None)
+
+    def _forget(self, watched: frozenset[Place]) -> None:
+        for memory in (self._known, self._samples, self._switched, self._counted):
+            for place in [place for place in memory if place not in watched]:
+                del memory[place]
+
+    # survey ----------------------------------------------------------------------------------------------------------
+
+    def _survey(self, now: float, watched: frozenset[Place]) -> None:
+        if self._surveyed_at is not None and self.clock.monotonic() - self._surveyed_at < self.attention.fresh - 30:
+            self._patch_survey(now)
+            return
+        try:
+            self.survey = self.insights.survey(now)
+        except AwsError as error:
+            self.survey = None
+            self.tell("insights.unreadable", str(error))
+            return
+        self._surveyed_at = self.clock.monotonic()
+        self._switched.clear()
+        if self.survey.error:
+            self.tell("insights.uncounted", self.survey.error)
+        for place in [place for place in self._known if place in watched]:
+            surveyed = self.survey.sampler(place)
+            if (surveyed.status, surveyed.mode) != (self._known[place].sampler.status, self._known[place].sampler.mode):
+                del self._known[place]
+
+    def _patch_survey(self, now: float) -> None:
+        """Bring what we switched since the survey up to date, place by place: a survey of everything costs seconds."""
+        if self.survey is None or not self._switched:
+            return
+        samplers, rules = dict(self.survey.samplers), self.survey.rules
+        for number, place in enumerate(list(self._switched)):
+            before = samplers.get(place, DISABLED)
+            # Until it is known what became of it, it is shown as what it is: being switched.
+            samplers[place] = replace(before, status=SamplerStatus.ENABLING)
+            if number >= self.attention.describes:
+                continue
+            counted = self._counted.get(place, 0)
+            try:
+                samplers[place] = after = self._describe_one(place)
+            except AwsError as error:
+                self.tell("insights.unreadable", str(error))
+                continue
+            if rules is not None:
+                rules += len(after.rules) - counted
+            if after.is_settled:
+                del self._switched[place]
+        self.survey = replace(self.survey, at=now, samplers=samplers, rules=rules)
+
+    # read ------------------------------------------------------------------------------------------------------------
+
+    def _candidates(self, heat: Mapping[Place, float], watched: frozenset[Place]) -> list[Place]:
+        """What to look at, most throttled first; then what samples every access, where a key can be seen coming."""
+        hot = sorted((place for place in heat if place in watched), key=lambda place: (-heat[place], place))
+        surveyed = self.survey.samplers if self.survey else {}
+        full = sorted(
+            place
+            for place, sampler in surveyed.items()
+            if sampler.mode is SamplerMode.FULL and place in watched and place not in heat and self._is_old(place)
+        )
+        return [*hot, *full][: self.attention.places]
+
+    def _is_old(self, place: Place) -> bool:
+        known = self._known.get(place)
+        return known is None or self.clock.monotonic() - known.at >= self.attention.fresh - 30
+
+    def _describe(self, candidates: Sequence[Place], watched: frozenset[Place]) -> dict[Place, Sampler]:
+        """The samplers of the candidates, rules included. In quiet passes those of places that sample are learned
+        ahead, so that a storm finds them known."""
+        surveyed = self.survey.samplers if self.survey else {}
+        ahead = [place for place in sorted(surveyed) if place in watched and surveyed[place].is_reading]
+        described: dict[Place, Sampler] = {}
+        room = self.attention.describes
+        for place in dict.fromkeys([*candidates, *ahead]):
+            known = self._known.get(place)
+            if known is not None and not (place in candidates and self._is_old(place)):
+                described[place] = known.sampler
+                continue
+            if self.survey is not None and place not in surveyed:
+                described[place] = DISABLED
+                continue
+            if not room:
+                continue
+            room -= 1
+            try:
+                described[place] = self._describe_one(place)
+            except AwsError as error:
+                described[place] = Sampler(SamplerStatus.FAILED, failure=_why(error))
+        return {place: sampler for place, sampler in described.items() if place in set(candidates)}
+
+    def _describe_one(self, place: Place) -> Sampler:
+        """Raises AwsError."""
+        sampler = self.insights.describe(place)
+        self._counted[place] = len(sampler.rules)
+        self._known[place] = _Known(sampler, self.clock.monotonic())
+        return sampler
+
+    def _read(self, now: float, readable: Mapping[Place, Sampler]) -> dict[Place, KeySample]:
+        """A fresh sample of each place whose rules have anything; where they have nothing, an empty one says so."""
+        end = now - now % MINUTE + MINUTE
+        start = end - self.attention.window
+        rules = [rule for sampler in readable.values() for rule in sampler.rules]
+        if not rules:
+            return {}
+        try:
+            peaks = self.insights.peaks(rules, start, end)
+        except AwsError as error:
+            return {place: _unread(now, BLIND_NOTE.format(_why(error)), sampler) for place, sampler in readable.items()}
+        samples: dict[Place, KeySample] = {}
+        for place, sampler in readable.items():
+            unknown = [rule for rule in sampler.rules if rule not in peaks or not peaks[rule].complete]
+            telling = [rule for rule in sampler.rules if rule in unknown or any(peaks[rule].points.values())]
+            sample = self.insights.sample(place, sampler, telling, start, end)
+            self._samples[place] = samples[place] = sample
+            if not sample.complete:
+                self._known.pop(place, None)  # a rule may have vanished: look anew
+        return samples
+
+    def _silence(self, now: float, place: Place, sampler: Sampler | None) -> KeySample:
+        """A sample that says why there is none, or the last one while it is fresh."""
+        before = self._samples.get(place)
+        if sampler is None and before is not None and now - before.end <= self.attention.fresh:
+            return before
+        if sampler is None:
+            return _unread(now, "too many tables throttle at once; its turn comes in the next minutes", DISABLED)
+        if sampler.failure:
+            return _unread(now, BLIND_NOTE.format(sampler.failure), sampler)
+        # Where it is off, the policy says what is to become of it; that is not known here.
+        note = SWITCHING_NOTE if sampler.status is SamplerStatus.ENABLING else ""
+        return _unread(now, note, sampler)
+
+
+def _unread(now: float, note: str, sampler: Sampler) -> KeySample:
+    return KeySample(now, now, note=note, complete=False, since=sampler.updated)
+
+
+def _why(error: AwsError) -> str:
+    """One sentence, with the remedy where a permission is missing."""
+    if isinstance(error, AwsDenied):
+        return f"it may not be read ({error.hint})"
+    if isinstance(error, AwsNotFound):
+        return f"there is nothing to read: {error.cause}"
+    return f"it did not answer: {error.cause}"
