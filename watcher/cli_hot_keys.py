@@ -43,10 +43,12 @@ UNANSWERED = 1  # the exit status
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the daemon's state file knows. last: its newest verdict on this table, or on this index, if any."""
+    """What the daemon's state file knows. last: its newest verdict on this table, or on this index, if any. lost: why
+    the secret is not the daemon's, or ""."""
 
     secret: bytes
     last: Decision | None = None
+    lost: str = ""
 
 
 def hot_keys(
@@ -79,11 +81,11 @@ def hot_keys(
     clock = SystemClock()
     configure(loaded.logs.format, "error", sys.stderr, clock)
     where, place = only_region(loaded, table), Place(table, index)
-    memory = _remembered(loaded, place, where, hashed=not reveal and loaded.key_form_for(table) is KeyForm.HASH)
-    if reveal:
-        _note("the keys below are other people's data; keep them out of tickets, chats and logs")
+    memory = _remembered(loaded, place, where)
     cloaks = _cloaks(loaded, memory, reveal=reveal)
     cases = _read(loaded, Settings(clock, path, os.environ), place, where, minutes, cloaks)
+    if any(case.finding.keys for case in cases):
+        _warn(memory, loaded.key_form_for(table), reveal=reveal)
     last = memory.last if cases[0].finding.verdict is KeyVerdict.UNKNOWN else None
     if as_json:
         print(json.dumps(record(cases, where, last), indent=2))
@@ -118,7 +120,7 @@ def _cloaks(config: Config, memory: Memory, *, reveal: bool) -> Cloaks:
     return key_cloaks(config, memory.secret)
 
 
-def _remembered(config: Config, place: Place, region: str, *, hashed: bool) -> Memory:
+def _remembered(config: Config, place: Place, region: str) -> Memory:
     """The daemon's secret, so that a hash here is the alert's; without its state file one of this call's own."""
     last = None
     try:
@@ -127,9 +129,7 @@ def _remembered(config: Config, place: Place, region: str, *, hashed: bool) -> M
             return Memory(hash_secret(config, store), last)
     except StoreError as error:
         given = configured_secret(config)
-        if hashed and given is None:
-            _note(f"hashed keys compare within this output only, not with alerts: {error}")
-        return Memory(given or secrets.token_bytes(32), last)
+        return Memory(given or secrets.token_bytes(32), last, lost="" if given else str(error))
 
 
 def _last_verdict(history: Iterable[Decision], place: Place, region: str) -> Decision | None:
@@ -138,5 +138,12 @@ def _last_verdict(history: Iterable[Decision], place: Place, region: str) -> Dec
     return next((one for one in verdicts if place.index in ("", one.dimension.index)), None)
 
 
-def _note(sentence: str) -> None:
+def _warn(memory: Memory, form: KeyForm, *, reveal: bool) -> None:
+    """What to know before reading on."""
+    if reveal:
+        sentence = "the keys below are other people's data; keep them out of tickets, chats and logs"
+    elif form is KeyForm.HASH and memory.lost:
+        sentence = f"hashed keys compare within this output only, not with alerts: {memory.lost}"
+    else:
+        return
     print(f"watcher: {sentence}", file=sys.stderr)

@@ -15,9 +15,11 @@ from watcher.core.policy import TablePolicy, Tuning
 from watcher.core.series import MINUTE
 from watcher.core.state import DimensionState
 from watcher.cycle_keys import BLIND_NOTE, SWITCHING_NOTE
-from watcher.errors import AwsNotFound, WatcherError
 from watcher.observe import EVERY_MINUTE, ON_TROUBLE, dimension_queries
 from watcher.ports import RegionPorts
+from watcher.record import described
+
+LATEST = 5  # minutes, as late as CloudWatch is with the newest one
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,47 +42,39 @@ class Case:
 
 
 def read(ports: RegionPorts, where: Place, now: float, span: int, policy: TablePolicy) -> list[Case]:
-    """The place, or a table with all its indexes, in most trouble first; at least one. span: minutes to look back.
+    """The place, or a table with all its indexes, in most trouble first; at least one. span: minutes to look back
+    from the newest one that can be seen.
 
     Few calls for one table, so every rule is asked for its report, and none for its peak before. Raises AwsError when
     anything but a report cannot be read, and WatcherError for a table or an index that is not there.
     """
-    description = _described(ports, where)
+    description = described(ports.tables, where.table, where.index, ports.region, "hot-keys")
     indexes = [where.index] if where.index else sorted(description.throughputs)
     samplers = {index: ports.insights.describe(Place(where.table, index)) for index in indexes}
-    start = now - now % MINUTE - span * MINUTE
-    states = _states(ports, description, now, start, policy.tuning)
+    states = _states(ports, description, now, span + LATEST, policy.tuning)
+    start = _newest(now, states) - (span - 1) * MINUTE
     samples = {index: _sample(ports, Place(where.table, index), samplers[index], now, start) for index in indexes}
-    found = findings(now, policy, description, states, samples, judged=float(span * MINUTE))
-    cases = [_case(finding, samplers[index], samples[index], states) for index, finding in found.items()]
+    found = findings(now, policy, description, states, samples, judged=now - start)
+    cases = [_case(finding, samplers[index], samples[index], states, start) for index, finding in found.items()]
     return sorted(cases, key=lambda case: case.rank)
 
 
-def _described(ports: RegionPorts, where: Place) -> TableDescription:
-    subject = f"table {where.table}"
-    try:
-        description = ports.tables.describe(where.table)
-    except AwsNotFound as error:
-        hint = "check the name, and give its Region with --region"
-        raise WatcherError(
-            error.cause, operation="hot-keys", subject=f"{subject} in {ports.region}", hint=hint
-        ) from error
-    if where.index in description.throughputs:
-        return description
-    indexes = ", ".join(sorted(index for index in description.throughputs if index))
-    hint = f"its indexes are {indexes}" if indexes else "it has none; leave --index out"
-    cause = f"there is no global secondary index {where.index}"
-    raise WatcherError(cause, operation="hot-keys", subject=subject, hint=hint)
-
-
 def _states(
-    ports: RegionPorts, description: TableDescription, now: float, start: float, tuning: Tuning
+    ports: RegionPorts, description: TableDescription, now: float, span: int, tuning: Tuning
 ) -> Mapping[Dimension, DimensionState]:
-    """CloudWatch's minutes from ``start`` on. All dimensions, whatever is asked: one's refusals explain another's."""
+    """CloudWatch's last ``span`` minutes. All dimensions, whatever is asked: one's refusals explain another's."""
     queries = dimension_queries({description.key.name: description}, (*EVERY_MINUTE, *ON_TROUBLE))
-    answers = ports.metrics.read(queries, start, now - now % MINUTE)
-    taken = take_in(now, tuning, {}, TableObservation(description, now, answers), keep_seconds=now - start)
+    end = now - now % MINUTE
+    answers = ports.metrics.read(queries, end - span * MINUTE, end)
+    observation = TableObservation(description, now, answers)
+    taken = take_in(now, tuning, {}, observation, keep_seconds=float((span + 1) * MINUTE))
     return {dimension: intake.state for dimension, intake in taken.items()}
+
+
+def _newest(now: float, states: Mapping[Dimension, DimensionState]) -> float:
+    """Start of the newest minute that CloudWatch shows; of the last whole one where it shows none."""
+    seen = [newest for state in states.values() if (newest := state.consumed.newest()) is not None]
+    return float(max(seen, default=now - now % MINUTE - MINUTE))
 
 
 def _sample(ports: RegionPorts, place: Place, sampler: Sampler, now: float, start: float) -> KeySample:
@@ -93,9 +87,13 @@ def _sample(ports: RegionPorts, place: Place, sampler: Sampler, now: float, star
 
 
 def _case(
-    finding: HotKeyFinding, sampler: Sampler, sample: KeySample, states: Mapping[Dimension, DimensionState]
+    finding: HotKeyFinding,
+    sampler: Sampler,
+    sample: KeySample,
+    states: Mapping[Dimension, DimensionState],
+    start: float,
 ) -> Case:
     mine = [states[Dimension(finding.place.index, kind)] for kind in Kind]
-    throttled = sum(throttled_events(state, minute) for state in mine for minute in throttled_since(state, 0.0))
+    throttled = sum(throttled_events(state, minute) for state in mine for minute in throttled_since(state, start))
     unread = sampler.is_reading and not sample.complete and finding.verdict is KeyVerdict.UNKNOWN
     return Case(finding, sampler.mode, throttled, answered=not unread)

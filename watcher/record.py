@@ -108,7 +108,7 @@ def record(
     Raises WatcherError with the remedy for an unknown table or index, for too little data, and for answers in part;
     AwsError for calls that failed.
     """
-    description = _described(tables, name, dimension, region)
+    description = described(tables, name, dimension.index, region, "record")
     rows: dict[int, float] = {}
     estimated = spread = 0
     asked = spans(now, days)
@@ -259,17 +259,20 @@ def _capacity_at(points: Mapping[int, float], current: int) -> Callable[[int], i
     return at
 
 
-def _described(tables: Tables, name: str, dimension: Dimension, region: str) -> TableDescription:
+def described(tables: Tables, name: str, index: str, region: str, command: str) -> TableDescription:
+    """The table, which has this index ("" for none). Raises WatcherError in the name of ``command`` where it has not,
+    or is not there; AwsError when it cannot be described."""
     try:
         description = tables.describe(name)
     except AwsNotFound as error:
         place = f"{name} in {region}"
-        raise _refused(error.cause, place, "check the name, and give its Region with --region") from error
-    if dimension.index in description.throughputs:
+        hint = "check the name, and give its Region with --region"
+        raise _refused(error.cause, place, hint, command) from error
+    if index in description.throughputs:
         return description
     indexes = ", ".join(sorted(index for index in description.throughputs if index))
     hint = f"its indexes are {indexes}" if indexes else "it has none; leave --index out"
-    raise _refused(f"there is no global secondary index {dimension.index}", name, hint)
+    raise _refused(f"there is no global secondary index {index}", name, hint, command)
 
 
 def _check(rows: Mapping[int, float], name: str, dimension: Dimension, days: int) -> None:
@@ -291,5 +294,5 @@ def _check(rows: Mapping[int, float], name: str, dimension: Dimension, days: int
         )
 
 
-def _refused(cause: str, table: str, hint: str) -> WatcherError:
-    return WatcherError(cause, operation="record", subject=f"table {table}", hint=hint)
+def _refused(cause: str, table: str, hint: str, command: str = "record") -> WatcherError:
+    return WatcherError(cause, operation=command, subject=f"table {table}", hint=hint)

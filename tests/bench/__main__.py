@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import control, cycle, plant
+from tests.bench import control, cycle, hot_keys, plant, sampling_cost
 
 BENCHES: Mapping[str, Callable[[], int]] = {
     "the plant": plant.main,
     "the cycle": cycle.main,
     "control, the short run (see python -m tests.bench.control --help)": control.main,
+    "hot keys": hot_keys.main,
+    "the cost of sampling keys, a week (see python -m tests.bench.sampling_cost --help)": sampling_cost.short,
 }
 
 if __name__ == "__main__":

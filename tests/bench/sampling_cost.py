@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -56,7 +55,9 @@ COMPARED = (*Sampling, LEFT_ON)
 METRIC_PRICE = 0.01e-3
 REQUEST_PRICE = 0.01e-3
 METRICS = ("INSIGHT_RULE_METRIC", "GetInsightRuleReport")
-REQUESTS = ("DescribeInsightRules",)
+# These are made for a Region as a whole, so they do not grow with its tables (a page lists 500 rules, or 100 places).
+COUNTING = "DescribeInsightRules"
+OF_REGION = (COUNTING, "ListContributorInsights")
 
 
 # The fleet -----------------------------------------------------------------------------------------------------------
@@ -118,12 +119,12 @@ class Job:
 
     sampling: str
     tables: int
-    days: int
+    minutes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What was counted in ``days`` of ``tables`` tables.
+    """What was counted in ``minutes`` of ``tables`` tables.
 
     rule_seconds, events: as billed. created: rules that ever existed. calls: AWS calls, and INSIGHT_RULE_METRIC
     expressions, by operation. full: windows of full sampling. named: verdicts on hot keys told.
@@ -131,7 +132,7 @@ class Count:
 
     sampling: str
     tables: int
-    days: int
+    minutes: int
     rule_seconds: float
     events: float
     created: int
@@ -154,7 +155,7 @@ def play(job: Job) -> Count:
         samplers=samplers,
         rules=max(RULES_QUOTA, rules_for(specs, SamplerMode.FULL)),
     )
-    for _ in range(job.days * 1440):
+    for _ in range(job.minutes):
         loop.turn()
     loop.plant.advance(loop.clock.now())
     usage, sorts = loop.aws.insights.samplers.usage(), places(specs)
@@ -166,7 +167,7 @@ def play(job: Job) -> Count:
     return Count(
         sampling=job.sampling,
         tables=job.tables,
-        days=job.days,
+        minutes=job.minutes,
         rule_seconds=usage.total_rule_seconds,
         events=usage.total_events,
         created=sum(mode_rules(mode, sorts[place]) for place, mode in chain(switched, samplers.items())),
@@ -179,54 +180,56 @@ def play(job: Job) -> Count:
 @dataclass(frozen=True, slots=True)
 class Bill:
     """Dollars a month for STATED tables. whole_rules: what ``rules`` would be if a rule that existed for a moment were
-    charged for the whole month. reading: INSIGHT_RULE_METRIC and reports."""
+    charged for the whole month. reading: INSIGHT_RULE_METRIC and reports. counting: of the rules in use."""
 
     sampling: str
     rules: float
     whole_rules: float
     events: float
     reading: float
-    requests: float
+    counting: float
 
     @property
     def total(self) -> float:
-        return self.rules + self.events + self.reading + self.requests
+        return self.rules + self.events + self.reading + self.counting
 
 
 def bill(count: Count) -> Bill:
-    scale = scale_of(count)
-    rule_months = count.rule_seconds / 60 / MINUTES_A_MONTH
+    month, fleets = _month(count), STATED / count.tables
+    # What stays on was created once, however long was simulated.
+    months = month if count.sampling == Sampling.ON_INCIDENT else 1.0
     return Bill(
         sampling=count.sampling,
-        rules=rule_months * scale * INSIGHT_RULE_PRICE,
-        whole_rules=_rules_charged_whole(count) * INSIGHT_RULE_PRICE,
-        events=event_dollars(count.events * scale),
-        reading=_calls(count, METRICS) * scale * METRIC_PRICE,
-        requests=_calls(count, REQUESTS) * scale * REQUEST_PRICE,
+        rules=_rules_in_use(count) * INSIGHT_RULE_PRICE,
+        whole_rules=count.created * months * fleets * INSIGHT_RULE_PRICE,
+        events=event_dollars(count.events * month * fleets),
+        reading=sum(_calls(count, operation) for operation in METRICS) * METRIC_PRICE,
+        counting=_calls(count, COUNTING) * REQUEST_PRICE,
     )
 
 
-def scale_of(count: Count) -> float:
-    """From what was counted to a month of STATED tables."""
-    return STATED / count.tables * MINUTES_A_MONTH / (count.days * 1440)
+def _month(count: Count) -> float:
+    """From what was counted to a month."""
+    return MINUTES_A_MONTH / count.minutes
 
 
-def _rules_charged_whole(count: Count) -> float:
-    """Rules of a month for STATED tables. What stays on was created once, however long was simulated."""
-    if count.full:
-        return count.created * scale_of(count)
-    return count.created * STATED / count.tables
+def _rules_in_use(count: Count) -> float:
+    """On average, of STATED tables."""
+    return count.rule_seconds / (60 * count.minutes) * STATED / count.tables
 
 
-def _calls(count: Count, operations: Sequence[str]) -> int:
-    return sum(count.calls.get(operation, 0) for operation in operations)
+def _calls(count: Count, operation: str) -> float:
+    """In a month, for STATED tables in one Region."""
+    fleets = 1.0 if operation in OF_REGION else STATED / count.tables
+    return count.calls.get(operation, 0) * _month(count) * fleets
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Of STATED tables under the default quota. needed: rules for all of them. whole, part, none: tables of which all
-    places are sampled, some, or none. used: rules. told: places of which history says that there was no rule left."""
+    """Under a quota of rules. needed: rules for all ``tables``. whole, part, none: tables of which all places are
+    sampled, some, or none. used: rules. told: places of which history says that there was no rule left."""
 
+    tables: int
     needed: int
     used: int
     whole: int
@@ -235,22 +238,23 @@ class Fit:
     told: int
 
 
-def fit() -> Fit:
-    """Let the loop switch on throttled keys on STATED tables, quota as AWS has it."""
-    specs = fleet(STATED)
+def fit(tables: int = STATED, quota: int = RULES_QUOTA, minutes: int = SETTLING) -> Fit:
+    """Let the loop switch on throttled keys, as far as the quota goes."""
+    specs = fleet(tables)
     store = MemoryStore()
-    loop = Loop(specs, dict.fromkeys((spec.name for spec in specs), _policy(Sampling.THROTTLED)), store)
-    for _ in range(SETTLING):
-        report = loop.turn()
-    tables = _sampled(report)
-    whole = sum(all(sampled) for sampled in tables)
-    none = sum(not any(sampled) for sampled in tables)
+    policies = dict.fromkeys((spec.name for spec in specs), _policy(Sampling.THROTTLED))
+    loop = Loop(specs, policies, store, rules=quota)
+    reports = [loop.turn() for _ in range(minutes)]
+    sampled = _sampled(reports[-1])
+    whole = sum(all(places) for places in sampled)
+    none = sum(not any(places) for places in sampled)
     told = [one for one in store.history(limit=100_000) if one.reason is Reason.HOLD_SAMPLING_QUOTA]
     return Fit(
+        tables=tables,
         needed=rules_for(specs, SamplerMode.THROTTLED),
         used=len(loop.aws.insights.samplers.rules()),
         whole=whole,
-        part=len(specs) - whole - none,
+        part=tables - whole - none,
         none=none,
         told=len({(one.table, one.dimension.index) for one in told}),
     )
@@ -276,10 +280,10 @@ DOLLAR_HEADINGS = (
 COUNT_HEADINGS = (
     "sampling",
     "rules in use",
-    "events",
+    "million events",
     "INSIGHT_RULE_METRIC",
     "reports",
-    "other CloudWatch calls",
+    "rules counted",
     "DynamoDB calls",
     "full windows",
     "verdicts told",
@@ -287,8 +291,8 @@ COUNT_HEADINGS = (
 
 
 def grids(counts: Sequence[Count], fitted: Fit) -> list[Grid]:
-    days = counts[0].days
-    title = f"Dollars a month per {STATED} tables, from {counts[0].tables} tables simulated for {days} days"
+    days = counts[0].minutes / 1440
+    title = f"Dollars a month per {STATED} tables, from {counts[0].tables} tables simulated for {days:g} days"
     return [
         Grid(title, DOLLAR_HEADINGS, [_dollar_row(bill(count)) for count in counts], [TRAFFIC_NOTE, DOLLAR_NOTE]),
         Grid(
@@ -301,20 +305,17 @@ def grids(counts: Sequence[Count], fitted: Fit) -> list[Grid]:
 
 
 def _dollar_row(one: Bill) -> list[str]:
-    amounts = (one.total, one.rules, one.events, one.reading, one.requests, one.whole_rules)
+    amounts = (one.total, one.rules, one.events, one.reading, one.counting, one.whole_rules)
     return [_label(one.sampling), *(f"${amount:,.2f}" for amount in amounts)]
 
 
 def _count_row(count: Count) -> list[str]:
-    scale = scale_of(count)
-    cloudwatch = Counter(count.calls)
-    dynamodb = sum(number for operation, number in cloudwatch.items() if operation not in (*METRICS, *REQUESTS))
+    scale = _month(count) * STATED / count.tables
     numbers = (
-        count.rule_seconds / 60 / MINUTES_A_MONTH * scale,
-        count.events * scale,
-        *(cloudwatch[operation] * scale for operation in METRICS),
-        _calls(count, REQUESTS) * scale,
-        dynamodb * scale,
+        _rules_in_use(count),
+        count.events * scale / 1e6,
+        *(_calls(count, operation) for operation in (*METRICS, COUNTING)),
+        sum(_calls(count, operation) for operation in count.calls if operation not in (*METRICS, COUNTING)),
         count.full * scale,
         count.named * scale,
     )
@@ -332,21 +333,21 @@ TRAFFIC_NOTE = (
     f"{SURGE:g} times the usual traffic over all keys."
 )
 DOLLAR_NOTE = (
-    "us-east-1, free tier left aside; a month is 730 hours. rules: pro-rated by the second, which AWS does not say; the "
-    "last column is what they cost if each rule is charged for a whole month however short it lived. events: accesses "
+    "us-east-1, free tier left aside; a month is 730 hours. rules: pro-rated by the second, which AWS does not say; "
+    "the last column is what they cost if each is charged for a whole month however short it lived. events: accesses "
     "and throttled requests that rules matched, twice where there is a sort key. reading keys: INSIGHT_RULE_METRIC in "
-    "GetMetricData, and reports, one metric each. DynamoDB's own calls are free. Scaled linearly; the quota of rules is "
-    "taken as raised."
+    "GetMetricData, and reports, one metric each. counting rules: DescribeInsightRules, once in five minutes for a "
+    "Region. DynamoDB's own calls are free. Scaled linearly, and the quota of rules taken as raised."
 )
 
 
-def _quota_note(fitted: Fit) -> str:
-    limits = SamplingLimits()
+def _quota_note(one: Fit) -> str:
     return (
-        f"Under the default quota of {limits.rules} rules, of {STATED} such tables, which need {fitted.needed} rules in "
-        f"throttled mode, the loop samples {fitted.whole} wholly, {fitted.part} in part (the table or its index) and "
-        f"{fitted.none} not at all, with {fitted.used} rules; history says so of {fitted.told} tables and indexes. In "
-        f"on-incident mode rules are in use only while an incident lasts, {limits.full_seconds / 60:g} minutes at most."
+        f"Under the default quota of {RULES_QUOTA} rules, of {one.tables} such tables, which need {one.needed} in "
+        f"throttled mode, the loop samples {one.whole} wholly, {one.part} in part (the table or its index) and "
+        f"{one.none} not at all, with {one.used} rules; history says so of {one.told} tables and indexes. In "
+        "on-incident mode rules are in use only while an incident lasts, for "
+        f"{SamplingLimits().full_seconds / 60:g} minutes at most."
     )
 
 
@@ -361,7 +362,7 @@ def short() -> int:
 def main(argv: Sequence[str] = ()) -> int:
     """Print the tables."""
     options = _options(argv)
-    jobs = [Job(str(sampling), options.tables, options.days) for sampling in COMPARED]
+    jobs = [Job(str(sampling), options.tables, round(options.days * 1440)) for sampling in COMPARED]
     with get_context("spawn").Pool(options.jobs) as pool:
         counts = pool.map(play, jobs, chunksize=1)
     console = Console() if sys.stdout.isatty() else Console(width=200, color_system=None)
@@ -388,7 +389,7 @@ def _options(argv: Sequence[str]) -> Namespace:
         epilog=f"make bench runs {SHORT_DAYS} days.",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--days", type=int, default=DAYS, help=f"to simulate ({DAYS})")
+    parser.add_argument("--days", type=float, default=DAYS, help=f"to simulate ({DAYS})")
     parser.add_argument("--tables", type=int, default=TABLES, help=f"of the fleet, an even number ({TABLES})")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="modes at a time (one per core)")
     parser.add_argument("--markdown", action="store_true", help="tables to paste into a README")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.core.builders import NOON, ago
@@ -88,12 +88,14 @@ def test_anything_gets_a_verdict(sample: KeySample, minutes: Minutes, index: str
     assert set(LABEL.findall(told)) <= known
 
 
+@settings(max_examples=40)
 @given(odd_samples(), odd_minutes())
 def test_nothing_read_is_never_no_hot_key(sample: KeySample, minutes: Minutes) -> None:
     empty = replace(sample, throttled=(), accessed=(), throttled_items=(), accessed_items=())
     assert judged(empty, minutes).verdict is KeyVerdict.UNKNOWN
 
 
+@settings(max_examples=40)
 @given(odd_samples(), odd_minutes())
 def test_an_incomplete_answer_never_clears_anybody(sample: KeySample, minutes: Minutes) -> None:
     assert judged(replace(sample, complete=False), minutes).verdict is not KeyVerdict.NO_SINGLE_KEY
@@ -151,6 +153,7 @@ def test_approximate_values_do_not_change_the_verdict(factors: list[float]) -> N
     assert judged(sample, cloud(served=80_000, key_range=9_000)).verdict is KeyVerdict.ONE_KEY
 
 
+@settings(max_examples=40)
 @given(odd_samples(), odd_minutes(), st.integers(1, 4))
 def test_keys_do_not_depend_on_the_order_of_the_answer(sample: KeySample, minutes: Minutes, turn: int) -> None:
     assume(len({key.identity for key in sample.throttled}) == len(sample.throttled))

@@ -238,4 +238,6 @@ def check_order(sent: list[Outgoing]) -> None:
         so_far = newest.get(thread, 0)
         assert one.alert.sequence <= so_far + 1, f"message {one.alert.id} came before {so_far + 1}"
         newest[thread] = max(so_far, one.alert.sequence)
-        assert (one.alert.sequence == 1) == (one.alert.state is IncidentState.OPEN)
+        # Open once more only where the keys turned up later, or turned out to be another pattern.
+        again = one.alert.state is IncidentState.OPEN and any(name.startswith("keys") for name, _ in one.alert.facts)
+        assert (one.alert.sequence == 1) == (one.alert.state is IncidentState.OPEN) or again

@@ -45,7 +45,7 @@ UNDER_WAY = frozenset({Reason.HOLD_SETTLING, Reason.HOLD_BUSY, Reason.HOLD_PENDI
 KEY_WORDS = {
     KeyVerdict.ONE_KEY: "one key is too hot",
     KeyVerdict.FEW_KEYS: "a few keys are too hot",
-    KeyVerdict.MOVING_KEY: "the hot key keeps moving",
+    KeyVerdict.MOVING_KEY: "the heat keeps moving",
     KeyVerdict.INDEX_KEY: "a key of an index is too hot",
 }
 KEYS_SHOWN = 5

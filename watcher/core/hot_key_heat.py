@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf, isfinite
+from math import fsum, inf, isfinite
 
 from watcher.core.demand import Minute
 from watcher.core.insights import KeySample, KeyShape, KeyTrace, SamplerMode
@@ -139,7 +139,7 @@ def gather(now: float, sample: KeySample, minutes: Mapping[Kind, Sequence[Minute
     accessed, throttled = _clean(sample.accessed, now, begun), _clean(sample.throttled, now)
     taken, refused = _within(accessed, first), _within(throttled, first)
     span = _span(refused, sample.since, first)
-    named = sum(trace.total for trace in refused)
+    named = fsum(trace.total for trace in refused)
     own = max(named, sum(load.own.get(minute, 0.0) for minute in span or load.own))
     sampled = _minutes_of(taken)
     bare = Evidence(
@@ -271,7 +271,7 @@ def _heats(
     sampled: frozenset[int],
 ) -> tuple[Heat, ...]:
     shared = _shared(evidence.load, sampled, refused)
-    traced = {minute: sum(trace.points.get(minute, 0.0) for trace in taken) for minute in shared}
+    traced = {minute: fsum(trace.points.get(minute, 0.0) for trace in taken) for minute in shared}
     traffic = {minute: max(units, evidence.load.consumed.get(minute, 0.0)) for minute, units in traced.items()}
     consumption = {trace.identity: trace for trace in taken}
     throttles = {trace.identity: trace for trace in refused}
@@ -292,8 +292,8 @@ def _shared(load: Load, sampled: frozenset[int], refused: tuple[KeyTrace, ...]) 
 
 
 def _part(consumed: Mapping[int, float], traffic: Mapping[int, float]) -> float:
-    whole = sum(traffic.values())
-    return sum(consumed.get(minute, 0.0) for minute in traffic) / whole if whole > 0 else 0.0
+    whole = fsum(traffic.values())
+    return fsum(consumed.get(minute, 0.0) for minute in traffic) / whole if whole > 0 else 0.0
 
 
 def _heat(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
-from watcher.core.hot_key_heat import OF_CAPACITY, PARTITION_CEILING, WEIGHT, Evidence, Heat
+from watcher.core.hot_key_heat import PARTITION_CEILING, WEIGHT, Evidence, Heat
 from watcher.core.hot_key_motion import Motion
 from watcher.core.hot_key_words import NAMED, WORTH_A_WORD, Scene, is_capacity, is_over, of_partition
 from watcher.core.insights import KeyShape, KeyTrace
@@ -114,7 +114,7 @@ def for_nobody(scene: Scene) -> str:
     if evidence.own <= 0:
         return "Nothing."
     if is_capacity(evidence):
-        return CAPACITY_TODO[max(OF_CAPACITY, key=evidence.cause)] + _next_limit(evidence)
+        return CAPACITY_TODO[max(CAPACITY_TODO, key=evidence.cause)] + _next_limit(evidence)
     return f"Wait: {SPLITS}, though AWS promises no time. {UNSPLIT}.{_capacity_too(scene)}"
 
 

@@ -163,7 +163,7 @@ def _over(evidence: Evidence) -> tuple[Heat, ...]:
 
 
 def _next(evidence: Evidence, hottest: Heat) -> tuple[Heat, ...]:
-    """Keys close to a partition's ceiling and already throttled in their worst seconds: not the culprit, but the next."""
+    """Keys close to a partition's ceiling and throttled in their worst seconds already: not to blame, but the next."""
     others = (heat for heat in evidence.heats if heat is not hottest and heat.throttled > 0)
     return tuple(heat for heat in others if heat.ceiling_share is not None and heat.ceiling_share >= NEAR)
 
