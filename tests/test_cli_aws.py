@@ -250,6 +250,10 @@ def test_the_doctor_on_moto_finds_what_moto_lacks(capsys: Captured, tmp_path: Pa
         "dynamodb:DescribeContributorInsights": "unreachable",
         "cloudwatch:GetInsightRuleReport": "unreachable",
         "dynamodb:UpdateTable": "not-tried",
+        "dynamodb:ListContributorInsights": "unreachable",
+        "cloudwatch:DescribeInsightRules": "allowed",
+        "dynamodb:UpdateContributorInsights": "not-tried",
+        "iam:CreateServiceLinkedRole": "not-tried",
     }
     assert all(list(finding) == ["subject", "permission", "verdict", "sentence"] for finding in json.loads(out))
     assert err == ""
@@ -262,16 +266,17 @@ def test_the_doctor_names_the_action_that_is_denied(capsys: Captured, tmp_path: 
     told = "User: arn:aws:iam::123456789012:user/w is not authorized"
     for operation in ("ListTables", "DescribeTable", "DescribeContributorInsights", "GetMetricData", "ListMetrics"):
         fake.script(operation, fault("AccessDeniedException", told))
-    for operation in ("GetInsightRuleReport", "DescribeScalableTargets"):
+    reading = ("GetInsightRuleReport", "DescribeScalableTargets", "ListContributorInsights", "DescribeInsightRules")
+    for operation in reading:
         fake.script(operation, fault("AccessDeniedException", told))
     path = config(tmp_path / "config.toml", fake.url)
     assert status(["doctor", "--config", str(path)]) == 1
     lines = capsys.readouterr().out.splitlines()
     denied = [line for line in lines if line.split()[0] == "denied"]
-    assert len(denied) == 7
+    assert len(denied) == 9
     for line in denied:
         assert f"(allow {line.split()[1]}, to " in line
-    assert lines[-1] == "7 things that this config needs: denied or not reached"
+    assert lines[-1] == "9 things that this config needs: denied or not reached"
 
 
 def test_the_doctor_at_a_closed_port(capsys: Captured, tmp_path: Path) -> None:

@@ -312,14 +312,13 @@ def _dollar_row(one: Bill) -> list[str]:
 def _count_row(count: Count) -> list[str]:
     scale = _month(count) * STATED / count.tables
     numbers = (
-        _rules_in_use(count),
         count.events * scale / 1e6,
         *(_calls(count, operation) for operation in (*METRICS, COUNTING)),
         sum(_calls(count, operation) for operation in count.calls if operation not in (*METRICS, COUNTING)),
         count.full * scale,
         count.named * scale,
     )
-    return [_label(count.sampling), *(f"{number:,.0f}" for number in numbers)]
+    return [_label(count.sampling), f"{_rules_in_use(count):,.1f}", *(f"{number:,.0f}" for number in numbers)]
 
 
 def _label(sampling: str) -> str:
@@ -386,7 +385,7 @@ def _options(argv: Sequence[str]) -> Namespace:
     parser = ArgumentParser(
         prog="python -m tests.bench.sampling_cost",
         description=__doc__,
-        epilog=f"make bench runs {SHORT_DAYS} days.",
+        epilog=f"A month takes twelve minutes of processor time; make bench runs {SHORT_DAYS} days.",
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("--days", type=float, default=DAYS, help=f"to simulate ({DAYS})")
