@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import pytest
 
@@ -305,6 +306,45 @@ def test_a_sample_holds_while_others_have_their_turn() -> None:
 
     assert later["orders"][""] == first
     assert later["users"][""].mode is SamplerMode.THROTTLED
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told"),
+    [
+        pytest.param(61, True, id="for an hour from the minute it was read in"),
+        pytest.param(62, False, id="and no longer"),
+    ],
+)
+def test_what_was_seen_is_told_on_after_sampling_has_ended(minutes: int, *, told: bool) -> None:
+    bench = Bench(ScriptedInsights({ORDERS: full("r")}, {"r": 1.0}))
+    seen = bench.look({ORDERS: 5.0})["orders"][""]
+    bench.insights.samplers.clear()
+    bench.watch.switched(ORDERS)
+
+    assert (bench.look({ORDERS: 5.0}, minutes=minutes)["orders"][""] == seen) is told
+
+
+def test_the_next_trouble_is_not_told_by_the_keys_of_the_last() -> None:
+    bench = Bench(ScriptedInsights({ORDERS: full("r")}, {"r": 1.0}))
+    bench.look({ORDERS: 5.0})
+    bench.insights.samplers.clear()
+    bench.watch.switched(ORDERS)
+
+    bench.look(minutes=1)  # calm
+    assert bench.look({ORDERS: 5.0}, minutes=1)["orders"][""].mode is SamplerMode.OFF
+
+
+def test_a_description_that_is_old_is_better_than_none() -> None:
+    insights = ScriptedInsights({ORDERS: throttled("o"), USERS: throttled("u")}, {"o": 1.0, "u": 1.0})
+    bench = Bench(insights, attention=Attention(describes=1))
+    bench.look({ORDERS: 5.0}, surveying=False)
+    bench.look({ORDERS: 5.0, USERS: 1.0}, surveying=False, minutes=1)
+
+    found = bench.look({ORDERS: 5.0, USERS: 9.0}, surveying=False, minutes=5)
+
+    assert insights.calls("describe") == [USERS]
+    assert {place for place, _ in cast("list[tuple[Place, object]]", insights.calls("sample"))} == {ORDERS, USERS}
+    assert found["orders"][""].mode is found["users"][""].mode is SamplerMode.THROTTLED
 
 
 def test_a_place_that_is_watched_no_longer_is_forgotten() -> None:

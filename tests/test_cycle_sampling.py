@@ -132,6 +132,12 @@ def test_full_mode_ends_after_its_time_however_long_the_incident_lasts() -> None
         world.run_until(3000)
         assert [(second, after) for second, _, after, _ in switches(world)] == [(425, FULL), (1025, OFF)]
         assert in_force(world, SESSIONS) is OFF
+        # What was seen is told on, with its time, as long as it throttles.
+        explanation = world.telemetry.reports[-1].tables[0].explanation
+        assert explanation is not None
+        finding = explanation.hot_keys[""]
+        assert [key.key for key in finding.keys] == ["key:customer#1"]
+        assert finding.sentence.startswith("As of 08:17 UTC: One key")
 
 
 def test_a_table_that_only_lacks_capacity_needs_no_key() -> None:

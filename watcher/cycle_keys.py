@@ -17,6 +17,8 @@ from watcher.errors import AwsDenied, AwsError, AwsNotFound
 from watcher.ports import Insights
 
 SWITCHING_NOTE = "Contributor Insights is being switched on; keys show in some minutes"
+# What was seen while all keys were sampled is told for so long after that has ended, as long as it throttles still.
+LASTING = 3600.0
 BLIND_NOTE = "Contributor Insights could not be read: {}"
 
 
@@ -80,6 +82,8 @@ class KeyWatch:
         for place in heat:
             if place not in samples:
                 samples[place] = self._silence(now, place, known.get(place))
+        for place in [place for place in self._samples if place not in samples]:
+            del self._samples[place]  # calm by now: what was seen then says nothing of the next time
         found: dict[str, dict[str, KeySample]] = {}
         for place, sample in samples.items():
             found.setdefault(place.table, {})[place.index] = sample
@@ -94,7 +98,6 @@ class KeyWatch:
         """Our hand has switched this place: what is known of it is old."""
         self._switched[place] = self.clock.monotonic()
         self._known.pop(place, None)
-        self._samples.pop(place, None)
 
     def _forget(self, watched: frozenset[Place]) -> None:
         for memory in (self._known, self._samples, self._switched, self._counted):
@@ -178,6 +181,8 @@ class KeyWatch:
                 described[place] = DISABLED
                 continue
             if not room:
+                if known is not None:
+                    described[place] = known.sampler  # old is better than none
                 continue
             room -= 1
             try:
@@ -215,9 +220,10 @@ class KeyWatch:
         return samples
 
     def _silence(self, now: float, place: Place, sampler: Sampler | None) -> KeySample:
-        """A sample that says why there is none, or the last one while it is fresh."""
+        """The last sample of this trouble while it still tells something, or one that says why there is none."""
         before = self._samples.get(place)
-        if sampler is None and before is not None and now - before.end <= self.attention.fresh:
+        lasting = self.attention.fresh if sampler is None else 0.0 if sampler.failure else LASTING
+        if before is not None and now - before.end <= lasting:
             return before
         if sampler is None:
             return _unread(now, "too many tables throttle at once; its turn comes in the next minutes", DISABLED)

@@ -199,6 +199,14 @@ def test_with_every_access_sampled(
         pytest.param(even(25, 40), cloud(key_range=1_000), NOBODY, [], id="25 equal keys"),
         pytest.param({"a": [9]}, cloud(count=1, key_range=9), UNKNOWN, [], id="nine throttled requests prove nothing"),
         pytest.param({"a": [FEWEST_THROTTLES]}, cloud(count=1, key_range=10), ONE, ["a"], id="ten do"),
+        # 100 of 100,000 writes: 0.1 % of what was asked for.
+        pytest.param({"a": [100]}, cloud(served=99_900, count=1, key_range=100), ONE, ["a"], id="one in a thousand"),
+        pytest.param(
+            {"a": [99]}, cloud(served=99_900, count=1, key_range=99), UNKNOWN, [], id="a freak second is less"
+        ),
+        pytest.param(
+            {"a": [50, 49]}, cloud(served=99_900, count=2, key_range=50), ONE, ["a"], id="two minutes are more"
+        ),
         pytest.param({"a": level(900)}, cloud(unclassified=1_000), ONE, ["a"], id="AWS gives no cause: judge the key"),
         pytest.param({"a": level(900)}, cloud(unsaid=1_000), ONE, ["a"], id="the cause is not published yet"),
         pytest.param({"a": level(900)}, {}, ONE, ["a"], id="CloudWatch is a minute behind"),

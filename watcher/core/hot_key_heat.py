@@ -127,6 +127,17 @@ class Evidence:
         return self.hot > 0 and self.hot >= HOT_PART * self.own
 
     @property
+    def refused_minutes(self) -> int:
+        """In how many of the judged minutes requests that carry a key were throttled."""
+        return len(_minutes_of(_within(self.throttled, self.first)))
+
+    @property
+    def refused_part(self) -> float:
+        """What was throttled and carries a key, as a part of what was asked for; 1 where consumption is not known."""
+        refused = self.named * self.load.cost
+        return refused / (refused + sum(self.load.consumed.values())) if refused > 0 else 0.0
+
+    @property
     def of_capacity(self) -> float:
         return sum(self.cause(cause) for cause in OF_CAPACITY)
 

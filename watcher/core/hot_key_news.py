@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from watcher.core.demand import minutes
+from watcher.core.demand import Minute, minutes
 from watcher.core.hot_keys import HotKeyFinding, KeyVerdict, judge, state_mark
 from watcher.core.insights import KeySample, Place, SamplerMode, Sampling
 from watcher.core.model import Decision, Dimension, Kind, TableDescription
 from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Cause, Mode, Outcome, Reason
+from watcher.core.series import MINUTE
 from watcher.core.state import DimensionState, TableState
+from watcher.core.words import time_of_day
 
 OFF_NOTE = 'Contributor Insights is off here; sampling = "throttled" in the config, with mode = "act", switches it on'
 JUDGED = 600.0  # seconds of visible minutes
+ENDED = 150.0  # a sample that is this much older than a pass will not grow any more
 # Throttling that a key may explain: where AWS says so, and where it says nothing.
 ASKS_FOR_KEYS = frozenset({Cause.KEY_RANGE, Cause.UNCLASSIFIED})
 HOT = frozenset({KeyVerdict.ONE_KEY, KeyVerdict.FEW_KEYS, KeyVerdict.MOVING_KEY, KeyVerdict.INDEX_KEY})
@@ -42,17 +45,30 @@ def findings(
                 (dimension := Dimension(index, kind)),
                 states,
                 description.provisioned(dimension),
-                now - judged - policy.tuning.stale_after,
+                min(now, sample.end) - judged - policy.tuning.stale_after,
             )
             for kind in Kind
         }
-        told = replace(sample, note=_off(policy)) if _is_off(sample) else sample
-        found[index] = judge(now, Place(description.key.name, index), told, seen, window=judged)
+        place = Place(description.key.name, index)
+        found[index] = _judged(now, policy, place, sample, seen, judged)
     return found
 
 
-def _is_off(sample: KeySample) -> bool:
-    return sample.mode is SamplerMode.OFF and not sample.note
+def _judged(
+    now: float,
+    policy: TablePolicy,
+    place: Place,
+    sample: KeySample,
+    seen: Mapping[Kind, Sequence[Minute]],
+    judged: float,
+) -> HotKeyFinding:
+    """The verdict; of a sample that does not grow any more, as of when it ended, and said to be so."""
+    if sample.mode is SamplerMode.OFF:
+        return judge(now, place, sample if sample.note else replace(sample, note=_off(policy)), seen, window=judged)
+    if now - sample.end < ENDED:
+        return judge(now, place, sample, seen, window=judged)
+    finding = judge(sample.end, place, sample, seen, window=judged)
+    return replace(finding, sentence=f"As of {time_of_day(sample.end - MINUTE, now)}: {finding.sentence}")
 
 
 def _off(policy: TablePolicy) -> str:

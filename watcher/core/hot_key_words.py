@@ -321,9 +321,13 @@ def unnamed(scene: Scene) -> str:
     )
 
 
+def _minutes(scene: Scene) -> str:
+    return "all in one minute" if scene.evidence.refused_minutes == 1 else "in all"
+
+
 def too_few(scene: Scene) -> str:
     number = count(scene.evidence.named, "throttled request")
-    return f"Too little to tell: only {number} of {scene.place} had a named key."
+    return f"Too little to tell: only {number} of {scene.place} had a named key, {_minutes(scene)}."
 
 
 def idle(scene: Scene, window: float) -> str:

@@ -38,6 +38,8 @@ FEW = 8
 TOGETHER = 0.3
 # Fewer named throttles than this prove nothing.
 FEWEST_THROTTLES = 10
+# All of them in one minute, they must be this part of what was asked for: a freak second is no heat.
+FREAK = 0.001
 # Sampling names its first keys within this time; AWS gives none, minutes were seen.
 YOUNG = 300.0
 
@@ -81,7 +83,9 @@ def judge(
 
 def _is_enough(evidence: Evidence) -> bool:
     """Whether the throttles that carry a key, where there are any, prove something."""
-    return evidence.named <= 0 or evidence.named >= FEWEST_THROTTLES
+    if 0 < evidence.named < FEWEST_THROTTLES:
+        return False
+    return evidence.named <= 0 or evidence.refused_minutes > 1 or evidence.refused_part >= FREAK
 
 
 def _pattern(scene: Scene, window: float) -> _Pattern:
