@@ -32,6 +32,7 @@ ORIGIN = START + WARM
 END = ORIGIN + 32 * MINUTE  # the spell is over
 WATCHED = END + 3 * MINUTE  # and all of it published
 ROOM = 4  # times what is provisioned is the most that the watcher may provision
+LASTS = 300.0  # a verdict on minutes older than this is one of the past
 EQUAL = 0.05  # keys whose heat differs by less may stand in either order
 
 EXPECTED: Mapping[str, frozenset[KeyVerdict]] = {
@@ -226,7 +227,9 @@ class Trial:
         newest = finding.at
         if newest is None:
             raise AssertionError(f"{self._name} has a verdict on no minute")
-        minutes = [minute for minute in range(*self._judged(now), MINUTE) if minute <= newest]
+        # Once sampling has ended, the last verdict stands, as of then.
+        then = now if now - newest <= LASTS else newest + 3 * MINUTE
+        minutes = [minute for minute in range(*self._judged(then), MINUTE) if minute <= newest]
         overheated = self._loop.plant.overheated(self._name, self._index)
         hot = {plainly((key,)) for minute in minutes for key in overheated.get(minute, ())}
         named = [key.key for key in finding.keys]
@@ -255,6 +258,7 @@ class Trial:
             and action.switch is not None
             and (action.table.name, action.switch.index) == (self._name, self._index)
             and action.switch.after is not SamplerMode.OFF
+            and at <= now
         ]
         first = max(now - JUDGED, *switched[-1:])
         return ceil(first / MINUTE) * MINUTE, int(now // MINUTE) * MINUTE

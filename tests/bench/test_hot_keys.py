@@ -188,8 +188,9 @@ def test_even_traffic_that_throttles_throughout_names_no_key() -> None:
 
 def test_truth_is_of_the_minutes_that_were_sampled() -> None:
     (run,) = play(Job(("by-minute",), Sampling.ON_INCIDENT, 1))
-    # The keys of the minutes before sampling began cannot be known, and so are not missed.
-    assert run.hits == run.hot
+    # The keys of the minutes before sampling began cannot be known, and so are not missed; which minutes a verdict of
+    # the past was made from is known to about a minute.
+    assert run.hits >= 0.98 * run.hot
     assert run.verdicts["unknown"] > 0
 
 
