@@ -153,3 +153,24 @@ def test_of_several_places_the_one_in_trouble_is_told_first() -> None:
 def test_a_place_without_a_hot_key_is_not_the_hottest() -> None:
     result = run(heated(UNREAD))
     assert hottest(result.explanation.hot_keys, "") is None
+
+
+@pytest.mark.parametrize(
+    ("cause", "news"),
+    [
+        pytest.param(Cause.KEY_RANGE, True, id="a key range: who wants to know learns why not"),
+        pytest.param(Cause.PROVISIONED, False, id="too little capacity: nobody asked"),
+        pytest.param(Cause.ON_DEMAND_CAP, False, id="the owner's own cap: nobody asked"),
+    ],
+)
+def test_that_nothing_is_known_is_news_only_where_a_key_would_explain_something(cause: Cause, *, news: bool) -> None:
+    causes = {(TABLE_WRITE, cause): dict.fromkeys(range(1, 6), 300.0)}
+    assert bool(told(run(observed(INDEXED, causes=causes, hot_keys={"": UNREAD})))) is news
+
+
+def test_nor_where_no_cause_is_given_can_nothing_be_said_in_silence() -> None:
+    seen = replace(observed(INDEXED, throttled={TABLE_WRITE: {5: 3000.0}}), hot_keys={"": UNREAD})
+    result = run(seen)
+
+    assert result.explanation.cause is Cause.UNCLASSIFIED
+    assert told(result)

@@ -98,14 +98,15 @@ def news(
 ) -> tuple[list[Decision], Marks]:
     """Decisions for history, one per verdict that differs from the last one told, and the marks to remember.
 
-    That nothing can be said is news only where nothing was known; and once the table's incident is over, the next one
+    That nothing can be said is news only where a key would explain something and nothing was known; and once the table's incident is over, the next one
     is told anew.
     """
+    asks = state.incident is not None and state.incident.cause in ASKS_FOR_KEYS
     marks = dict(state.hot_keys) if state.incident is not None or found else {}
     told = []
     for index, finding in sorted(found.items()):
         mark = state_mark(finding)
-        if marks.get(index) == mark or (finding.verdict is KeyVerdict.UNKNOWN and index in marks):
+        if marks.get(index) == mark or (finding.verdict is KeyVerdict.UNKNOWN and (index in marks or not asks)):
             continue
         marks[index] = mark
         told.append(_decision(now, policy, description, index, finding))
