@@ -188,6 +188,24 @@ def test_heat_that_begins_with_the_sampling_is_older() -> None:
     assert hottest(throttles(keys, since=began + 0.0), cloud(key_range=900)).since is None
 
 
+@pytest.mark.parametrize(
+    ("before", "since"),
+    [
+        pytest.param(
+            cloud(served=6_000, count=1, newest=4), ago(3), id="CloudWatch counted nothing in the minute before"
+        ),
+        pytest.param(cloud(count=1, newest=4, key_range=9), None, id="it counted something, and sampling was not on"),
+        pytest.param({Kind.WRITE: []}, None, id="nothing is known of the minute before"),
+    ],
+)
+def test_since_when_where_sampling_began_with_the_heat(before: Minutes, since: int | None) -> None:
+    """Sampled since three minutes ago, and hot in each of them: that alone may be longer."""
+    minutes = {Kind.WRITE: [*before[Kind.WRITE], *cloud(count=3, key_range=900)[Kind.WRITE]]}
+    sample = throttles({"a": [900] * 3}, since=float(ago(3)))
+
+    assert hottest(sample, minutes).since == since
+
+
 def test_throttles_from_before_the_switch_to_full_mode_tell_since_when() -> None:
     sample = full({"a": [HOT] * 2}, {"a": [900] * 6}, since=ago(2) - 5.0)
     assert hottest(sample, cloud(served=60_000, key_range=900)).since == ago(6)

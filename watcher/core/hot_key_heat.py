@@ -323,7 +323,9 @@ def _heat(
     number = sum(throttled.values())
     throttle_share = number / evidence.own if refused else 0.0
     bar = HOT_THROTTLES * max(throttled.values()) if refused else HOT_TRAFFIC * max(consumed.values())
-    since, last = _present_heat(whole.points, evidence.horizon, bar)
+    # Where CloudWatch counted no throttled request at all, no key can have had one, sampled or not.
+    calm = frozenset(minute for minute, refusals in load.own.items() if refusals <= 0) if refused else frozenset()
+    since, last = _present_heat(whole.points, evidence.horizon, bar, calm)
     return Heat(
         label=whole.label,
         identity=whole.identity,
@@ -345,16 +347,19 @@ def _heat(
     )
 
 
-def _present_heat(points: Mapping[int, float], horizon: float, bar: float) -> tuple[int | None, int]:
+def _present_heat(
+    points: Mapping[int, float], horizon: float, bar: float, calm: frozenset[int]
+) -> tuple[int | None, int]:
     """(first minute of its present heat, newest hot minute); the first is None where heat reaches back to where the
-    sample knows nothing."""
+    sample knows nothing. calm: minutes in which it cannot have been hot."""
     hot = [minute for minute, value in sorted(points.items()) if value >= bar]
     first = last = hot[-1]
     for minute in reversed(hot):
         if first - minute > LONGEST_STEP:
             break
         first = minute
-    return (None if first < horizon + MINUTE else first), last
+    known = first >= horizon + MINUTE or first - MINUTE in calm
+    return (first if known else None), last
 
 
 def _rising(points: Mapping[int, float]) -> bool | None:
