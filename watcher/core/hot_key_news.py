@@ -98,8 +98,8 @@ def news(
 ) -> tuple[list[Decision], Marks]:
     """Decisions for history, one per verdict that differs from the last one told, and the marks to remember.
 
-    That nothing can be said is news only where a key would explain something and nothing was known; and once the table's incident is over, the next one
-    is told anew.
+    That nothing can be said is news only where a key would explain something and nothing was known; and once the
+    table's incident is over, the next one is told anew.
     """
     asks = state.incident is not None and state.incident.cause in ASKS_FOR_KEYS
     marks = dict(state.hot_keys) if state.incident is not None or found else {}
