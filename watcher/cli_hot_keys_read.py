@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from watcher.core.demand import throttled_events, throttled_since
-from watcher.core.hot_key_news import HOT, findings
 from watcher.core.hot_keys import HotKeyFinding, KeyVerdict
+from watcher.core.hot_keys.news import HOT, findings
 from watcher.core.insights import KeySample, Place, Sampler, SamplerMode, SamplerStatus
 from watcher.core.intake import take_in
 from watcher.core.model import Dimension, Kind, TableDescription, TableObservation

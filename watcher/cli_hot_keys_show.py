@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from watcher.cli_hot_keys_read import Case
-from watcher.core.hot_key_news import HOT
 from watcher.core.hot_keys import HotKey, HotKeyFinding
+from watcher.core.hot_keys.news import HOT
 from watcher.core.insights import Place, SamplerMode
 from watcher.core.model import Decision
 from watcher.core.words import capitalised, duration, percent, time_of_day, units

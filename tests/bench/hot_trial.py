@@ -11,9 +11,9 @@ from itertools import combinations
 from math import ceil
 
 from tests.bench.loop import START, Loop
-from watcher.core.hot_key_heat import WEIGHT
-from watcher.core.hot_key_news import HOT, JUDGED
 from watcher.core.hot_keys import HotKeyFinding, KeyVerdict
+from watcher.core.hot_keys.heat import WEIGHT
+from watcher.core.hot_keys.news import HOT, JUDGED
 from watcher.core.insights import SamplerMode, Sampling
 from watcher.core.model import Dimension, Kind, Lever
 from watcher.core.policy import Bounds, TablePolicy

@@ -26,7 +26,7 @@ from watcher.core.policy import Bounds, TablePolicy
 from watcher.core.prices import INSIGHT_RULE_PRICE
 from watcher.core.reasons import Mode, Outcome, Reason
 from watcher.core.sampling import SamplingLimits
-from watcher.core.sampling_cost import MINUTES_A_MONTH, event_dollars, mode_rules
+from watcher.core.sampling.cost import MINUTES_A_MONTH, event_dollars, mode_rules
 from watcher.ports import CycleReport
 from watcher.replay.forgetful import ForgetfulStore
 from watcher.replay.insights import RULES_QUOTA

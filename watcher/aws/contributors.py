@@ -18,8 +18,8 @@ from watcher.aws.metric_data import ABSURD
 from watcher.aws.pace import Pacer
 from watcher.aws.permissions import GET_INSIGHT_REPORT
 from watcher.clock import utc
+from watcher.core.hot_keys.shape import shape_of
 from watcher.core.insights import KeyTrace, Place
-from watcher.core.key_shape import shape_of
 from watcher.core.series import MINUTE
 from watcher.errors import AwsError, AwsNotFound, AwsUnavailable
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from watcher.core.briefing import Briefing
 from watcher.core.diagnose import CURED_BY_CAPACITY, THROTTLING, Diagnosis, View
-from watcher.core.hot_key_news import ASKS_FOR_KEYS, hottest
 from watcher.core.hot_keys import HotKey, HotKeyFinding, KeyVerdict
+from watcher.core.hot_keys.news import ASKS_FOR_KEYS, hottest
 from watcher.core.model import Decision, Dimension, Kind
 from watcher.core.policy import IncidentRules
 from watcher.core.reasons import Cause, IncidentState, Mode, Reason

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from watcher.core import advice
 from watcher.core.briefing import Briefing
 from watcher.core.diagnose import CURED_BY_CAPACITY, SEVERITY_ORDER, THROTTLING, View
-from watcher.core.hot_key_news import hottest
+from watcher.core.hot_keys.news import hottest
 from watcher.core.model import Alert, TableKey
 from watcher.core.policy import IncidentRules, TablePolicy
 from watcher.core.reasons import Cause, IncidentState, Severity

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from watcher.core import advice, alerting, hot_key_news, latency, points, tally, worth
+from watcher.core import advice, alerting, latency, points, tally, worth
 from watcher.core.briefing import Briefing
 from watcher.core.budget import budget
 from watcher.core.decide import Matter, Wish, wish
 from watcher.core.demand import minutes
 from watcher.core.diagnose import Diagnosis, View, diagnose
 from watcher.core.forecast import Outlook, look_ahead
+from watcher.core.hot_keys import news as key_news
 from watcher.core.intake import take_in
 from watcher.core.limits import Situation, floor_wish, limited, planned
 from watcher.core.model import (
@@ -80,7 +81,7 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
     state = replace(state, dimensions=foreseen, foreign_at=recognised.foreign_at, latency=normals)
 
     decisions, actions = _decide(now, policy, state, observation, diagnosis, outlooks)
-    found = hot_key_news.findings(now, policy, description, foreseen, observation.hot_keys)
+    found = key_news.findings(now, policy, description, foreseen, observation.hot_keys)
     briefing = Briefing(
         now=now,
         policy=policy,
@@ -92,7 +93,7 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
     )
     incident, alert = alerting.follow(state.incident, briefing)
     new = _worth_recording(state, decisions, actions)
-    verdicts, marks = hot_key_news.news(now, policy, description, replace(state, incident=incident), found)
+    verdicts, marks = key_news.news(now, policy, description, replace(state, incident=incident), found)
     state = replace(
         state,
         incident=incident,

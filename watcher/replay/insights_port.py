@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from watcher.clock import Clock
+from watcher.core.hot_keys.shape import shape_of
 from watcher.core.insights import KeySample, KeyTrace, Place, Sampler, SamplerMode, Survey
-from watcher.core.key_shape import shape_of
 from watcher.core.model import Answer
 from watcher.errors import AwsNotFound
 from watcher.replay.insights import Rule, Samplers

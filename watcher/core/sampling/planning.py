@@ -8,28 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from watcher.core import sampling_words as words
 from watcher.core.budget import midnight
 from watcher.core.insights import Place, SamplerMode, Survey
 from watcher.core.model import Action, Decision, TableDescription, TableKey
 from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Mode
-from watcher.core.sampling_cost import SamplingLimits, mode_rules, monthly_dollars
-from watcher.core.sampling_memory import absorbed, spent_on
-from watcher.core.sampling_room import Room
-from watcher.core.sampling_spot import Spot, examine
+from watcher.core.sampling import words
+from watcher.core.sampling.cost import SamplingLimits
+from watcher.core.sampling.memory import spent_on
+from watcher.core.sampling.room import Room
+from watcher.core.sampling.spot import Spot, examine
 from watcher.core.state import SamplerState, TableState
-
-__all__ = [
-    "SamplingCase",
-    "SamplingLimits",
-    "SamplingPlan",
-    "absorbed",
-    "mode_rules",
-    "monthly_dollars",
-    "plan",
-    "release",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from watcher.core.insights import Place, SamplerMode, Sampling
 from watcher.core.prices import dollars
-from watcher.core.sampling_cost import MINUTES_A_MONTH, billed_events, mode_rules, monthly_dollars
+from watcher.core.sampling.cost import MINUTES_A_MONTH, billed_events, mode_rules, monthly_dollars
 from watcher.core.words import count, duration, time_of_day, units
 
 NAMES = {SamplerMode.OFF: "off", SamplerMode.THROTTLED: "throttled keys", SamplerMode.FULL: "all keys"}

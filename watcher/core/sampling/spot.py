@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from watcher.core import sampling_words as words
 from watcher.core.insights import Place, Sampler, SamplerMode, SamplerStatus, Sampling
 from watcher.core.model import Action, Decision, Dimension, Kind, Lever, Switch, TableKey
 from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Mode, Outcome, Reason
-from watcher.core.sampling_cost import SamplingLimits, billed_events, mode_rules, window_dollars
-from watcher.core.sampling_memory import asked, asked_for_a_while, is_returning, returned, returning, undone
+from watcher.core.sampling import words
+from watcher.core.sampling.cost import SamplingLimits, billed_events, mode_rules, window_dollars
+from watcher.core.sampling.memory import asked, asked_for_a_while, is_returning, returned, returning, undone
 from watcher.core.state import SamplerState
 
 # A switch is in force, and listed, within seconds; a survey this much younger knows of it for sure.

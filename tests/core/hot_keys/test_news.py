@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.core.builders import INDEX_WRITE, NOON, ago, observed, only, run, table, throughput
-from watcher.core.hot_key_news import findings, hottest
 from watcher.core.hot_keys import KeyVerdict
+from watcher.core.hot_keys.news import findings, hottest
 from watcher.core.insights import KeySample, KeyTrace, SamplerMode
 from watcher.core.model import TABLE_WRITE, Decision, Dimension, TableObservation
 from watcher.core.policy import TablePolicy

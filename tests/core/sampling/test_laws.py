@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.core.sampling_cases import FULL, OFF, THROTTLED
-from tests.core.sampling_story import LIMITS, OURS, PLACES, SORTS, THEIRS, Beat, Told, World
+from tests.core.sampling.sampling_cases import FULL, OFF, THROTTLED
+from tests.core.sampling.sampling_story import LIMITS, OURS, PLACES, SORTS, THEIRS, Beat, Told, World
 from watcher.core.insights import Place, SamplerMode, SamplerStatus, Sampling
 from watcher.core.model import Action
 from watcher.core.reasons import Mode, Outcome, Reason
 from watcher.core.sampling import SamplingLimits, mode_rules
-from watcher.core.sampling_memory import is_returning, spent_on
+from watcher.core.sampling.memory import is_returning, spent_on
 
 story = settings(
     max_examples=150, derandomize=True, print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.core.sampling_cases import (
+from tests.core.sampling.sampling_cases import (
     ALL,
     BACK,
     BLANK,

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.core.sampling_cases import FULL, MIDNIGHT, NOON, OFF, THROTTLED
+from tests.core.sampling.sampling_cases import FULL, MIDNIGHT, NOON, OFF, THROTTLED
 from watcher.core.model import Switch
 from watcher.core.reasons import Outcome
 from watcher.core.sampling import absorbed
-from watcher.core.sampling_memory import asked, asked_for_a_while, returning, spent_on
+from watcher.core.sampling.memory import asked, asked_for_a_while, returning, spent_on
 from watcher.core.state import SamplerState
 
 SWITCH_ON = Switch("", OFF, FULL)

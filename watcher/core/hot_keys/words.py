@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from watcher.core.hot_key_finding import HotKeyFinding, KeyVerdict
-from watcher.core.hot_key_heat import Evidence, Heat
-from watcher.core.hot_key_motion import Motion
+from watcher.core.hot_keys.finding import HotKeyFinding, KeyVerdict
+from watcher.core.hot_keys.heat import Evidence, Heat
+from watcher.core.hot_keys.motion import Motion
 from watcher.core.insights import KeyShape, Place, SamplerMode
 from watcher.core.model import Kind
 from watcher.core.reasons import Cause

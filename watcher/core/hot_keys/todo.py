@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
-from watcher.core.hot_key_heat import PARTITION_CEILING, WEIGHT, Evidence, Heat
-from watcher.core.hot_key_motion import Motion
-from watcher.core.hot_key_words import NAMED, WORTH_A_WORD, Scene, is_capacity, is_over, of_partition
+from watcher.core.hot_keys.heat import PARTITION_CEILING, WEIGHT, Evidence, Heat
+from watcher.core.hot_keys.motion import Motion
+from watcher.core.hot_keys.words import NAMED, WORTH_A_WORD, Scene, is_capacity, is_over, of_partition
 from watcher.core.insights import KeyShape, KeyTrace
 from watcher.core.model import Kind
 from watcher.core.prices import DAX_NODE_PRICE, DAX_NODES, MONTH_HOURS, PROVISIONED_PRICE, dollars

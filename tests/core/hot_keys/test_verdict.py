@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from tests.core.builders import NOON, ago
-from tests.core.key_story import INDEX, Keys, Minutes, cloud, full, in_turn, judged, named, throttles, traces
-from watcher.core.hot_keys import FEW, FEWEST_THROTTLES, YOUNG, KeyVerdict, state_mark
+from tests.core.hot_keys.key_story import INDEX, Keys, Minutes, cloud, full, in_turn, judged, named, throttles, traces
+from watcher.core.hot_keys import KeyVerdict, state_mark
+from watcher.core.hot_keys.verdict import FEW, FEWEST_THROTTLES, YOUNG
 from watcher.core.insights import KeySample, SamplerMode
 from watcher.core.model import Kind
 

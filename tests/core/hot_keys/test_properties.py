@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.core.builders import NOON, ago
-from tests.core.key_story import HOUR, Minutes, cloud, full, judged, named, throttles, trace
+from tests.core.hot_keys.key_story import HOUR, Minutes, cloud, full, judged, named, throttles, trace
 from watcher.core.demand import Minute
 from watcher.core.hot_keys import HotKeyFinding, KeyVerdict, judge, state_mark
 from watcher.core.insights import KeySample, KeyShape, KeyTrace, Place, SamplerMode

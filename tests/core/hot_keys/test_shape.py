@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from watcher.core.hot_keys.shape import EPOCH_FIRST, EPOCH_LAST, LONGEST_COUNTER, shape_of
 from watcher.core.insights import KeyShape
-from watcher.core.key_shape import EPOCH_FIRST, EPOCH_LAST, LONGEST_COUNTER, shape_of
 
 PLAIN, TIME, COUNTER = KeyShape.PLAIN, KeyShape.TIME, KeyShape.COUNTER
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from tests.core.builders import ago
-from tests.core.key_story import CEILING, Minutes, cloud, full, in_turn, judged, named, throttles, trace, traces
+from tests.core.hot_keys.key_story import (
+    CEILING,
+    Minutes,
+    cloud,
+    full,
+    in_turn,
+    judged,
+    named,
+    throttles,
+    trace,
+    traces,
+)
 from watcher.core.hot_keys import KeyVerdict
 from watcher.core.insights import KeyShape, KeyTrace
 from watcher.core.model import Kind

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.core.builders import NOON, ago
-from tests.core.key_story import INDEX, Minutes, cloud, full, in_turn, judged, throttles, trace, traces
-from watcher.core.hot_key_todo import SPLIT_PATIENCE, shards
+from tests.core.hot_keys.key_story import INDEX, Minutes, cloud, full, in_turn, judged, throttles, trace, traces
+from watcher.core.hot_keys.todo import SPLIT_PATIENCE, shards
 from watcher.core.insights import KeySample, KeyShape, Place
 from watcher.core.model import Kind
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tests.core.builders import NOON, ago
-from tests.core.key_story import CEILING, HOUR, Minutes, cloud, full, judged, throttles, trace, traces
-from watcher.core.hot_key_heat import FIRST_DATA
+from tests.core.hot_keys.key_story import CEILING, HOUR, Minutes, cloud, full, judged, throttles, trace, traces
 from watcher.core.hot_keys import HotKey
+from watcher.core.hot_keys.heat import FIRST_DATA
 from watcher.core.insights import KeySample
 from watcher.core.model import Kind
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isinf
 
-from watcher.core import sampling_words as words
 from watcher.core.insights import Place, SamplerMode, SamplerStatus, Survey
 from watcher.core.reasons import Mode, Reason
-from watcher.core.sampling_cost import SamplingLimits, billed_events, mode_rules
-from watcher.core.sampling_memory import is_returning
-from watcher.core.sampling_spot import COST, GRACE, PAUSE, QUOTA, UNSURVEYED, Spot
+from watcher.core.sampling import words
+from watcher.core.sampling.cost import SamplingLimits, billed_events, mode_rules
+from watcher.core.sampling.memory import is_returning
+from watcher.core.sampling.spot import COST, GRACE, PAUSE, QUOTA, UNSURVEYED, Spot
 
 ROUNDING = 1e-9  # dollars
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tests.core.sampling_cases import FULL, INDEX, MIDNIGHT, OFF, described, key
+from tests.core.sampling.sampling_cases import FULL, INDEX, MIDNIGHT, OFF, described, key
 from watcher.core.budget import midnight
 from watcher.core.insights import Place, Sampler, SamplerMode, SamplerStatus, Sampling, Survey
 from watcher.core.model import (

@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from watcher.core import hot_key_todo as todo
-from watcher.core import hot_key_words as words
 from watcher.core.demand import Minute
-from watcher.core.hot_key_finding import HotKey, HotKeyFinding, KeyVerdict
-from watcher.core.hot_key_heat import PARTITION_CEILING, Evidence, Heat, gather
-from watcher.core.hot_key_motion import NOTHING, Motion, passing, wandering
-from watcher.core.hot_key_words import Scene, state_mark
+from watcher.core.hot_keys import todo, words
+from watcher.core.hot_keys.finding import HotKey, HotKeyFinding, KeyVerdict
+from watcher.core.hot_keys.heat import Evidence, Heat, gather
+from watcher.core.hot_keys.motion import NOTHING, Motion, passing, wandering
+from watcher.core.hot_keys.words import Scene
 from watcher.core.insights import KeySample, KeyTrace, Place, SamplerMode
 from watcher.core.model import Kind
 from watcher.core.reasons import Cause
-
-__all__ = ["PARTITION_CEILING", "HotKey", "HotKeyFinding", "KeyVerdict", "judge", "state_mark"]
 
 # A key asks for too much from here on: values are approximate, and a partition throttles within seconds of a minute.
 OVER = 0.9
