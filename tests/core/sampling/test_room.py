@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.core.sampling.sampling_cases import (
+    ALL,
     COMING,
     FULL,
     HOUR,
@@ -25,7 +26,7 @@ from tests.core.sampling.sampling_cases import (
     only,
     surveyed,
 )
-from watcher.core.insights import Place, SamplerMode, Sampling, Survey
+from watcher.core.insights import Place, Sampler, SamplerMode, Sampling, Survey
 from watcher.core.model import (
     TableKey,
 )
@@ -76,6 +77,24 @@ def test_a_month_costs_its_rules_and_its_events() -> None:
 )
 def test_the_quota(one: SamplingCase, rules: int, is_on: bool) -> None:  # noqa: FBT001  # a table's column
     assert bool(only(one, surveyed(rules=rules)).actions) == is_on
+
+
+@pytest.mark.parametrize(
+    ("others", "is_on"),
+    [
+        # 49 x 2 and 98 leave two of the hundred, which throttled keys with a sort key take.
+        pytest.param({f"t{at}": ALL for at in range(49)}, True, id="49 strange tables with all keys: 98 at least"),
+        pytest.param({f"t{at}": ALL for at in range(50)}, False, id="50 of them: 100 at least"),
+        pytest.param({f"t{at}": KEYS for at in range(98)}, True, id="98 with throttled keys: 98 at least"),
+        pytest.param({f"t{at}": KEYS for at in range(99)}, False, id="99 of them: 99 at least"),
+    ],
+)
+def test_what_is_on_has_rules_whether_cloudwatch_counts_them_or_not(
+    others: Mapping[str, Sampler],
+    is_on: bool,  # noqa: FBT001  # a table's column
+) -> None:
+    survey = replace(surveyed(rules=0), samplers={Place(name): sampler for name, sampler in others.items()})
+    assert bool(only(case(), survey).actions) == is_on
 
 
 def names(plans: Mapping[TableKey, SamplingPlan], *, on: bool = True) -> list[str]:

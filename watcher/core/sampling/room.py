@@ -30,7 +30,7 @@ class Room:
         self._spent = spent
         self._left = limits.switches - sum(1 for spot in spots if spot.action is not None)
         counted = survey.rules if survey is not None and survey.rules is not None else limits.rules
-        used = counted + _uncounted(spots)
+        used = max(counted, _listed(spots, survey)) + _uncounted(spots)
         # What is just being switched may be counted already, or still: certainly free, and free in a moment at most.
         self._sure = limits.rules - used - _coming(spots, survey)
         self._hoped = limits.rules - used + _going(spots, survey)
@@ -130,6 +130,13 @@ def _rules_of(spots: Sequence[Spot]) -> int:
 def _is_on(spot: Spot) -> bool:
     """Whether something of ours is, or comes, on there and is not on its way back."""
     return spot.memory.is_ours and spot.action is None and not is_returning(spot.memory)
+
+
+def _listed(spots: Sequence[Spot], survey: Survey | None) -> int:
+    """Rules that the places which are on must have, whoever switched them: whether DynamoDB's own rules are among those
+    that CloudWatch counts is not documented. Of tables that are not watched, the least that it can be."""
+    sorts = {spot.place: spot.has_sort for spot in spots}
+    return sum(mode_rules(mode, sorts.get(place, False)) for place, mode in _places(survey, SamplerStatus.ENABLED))
 
 
 def _uncounted(spots: Sequence[Spot]) -> int:
