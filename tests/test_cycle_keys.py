@@ -119,6 +119,15 @@ def test_without_sampling_by_our_hand_nothing_is_surveyed() -> None:
     assert bench.watch.survey is None
 
 
+def test_once_nothing_is_sampled_by_our_hand_the_last_survey_counts_no_more() -> None:
+    bench = Bench(ScriptedInsights({ORDERS: throttled("r")}))
+    bench.look()
+    assert bench.watch.survey is not None
+
+    bench.look(surveying=False, minutes=1)
+    assert bench.watch.survey is None
+
+
 def test_a_place_that_throttles_is_read_even_where_only_another_hand_samples() -> None:
     bench = Bench(ScriptedInsights({ORDERS: throttled("r")}, {"r": 5.0}))
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.wire import Crash, always, disk_full
+from tests.support.wire import Crash, always, disk_full, down
 from tests.support.world import POLICY, START, World, heated, of, starved, steady
 from watcher.core.insights import Place, SamplerMode, SamplerStatus, Sampling
 from watcher.core.model import Action, Lever
 from watcher.core.policy import TablePolicy
 from watcher.core.reasons import IncidentState, Mode, Outcome, Reason
 from watcher.core.sampling import SamplingLimits
+from watcher.cycle_sampling import case_of
 from watcher.errors import AwsDenied
 from watcher.replay.plant import IndexSpec, TableSpec
 
@@ -138,6 +139,7 @@ def test_full_mode_ends_after_its_time_however_long_the_incident_lasts() -> None
         finding = explanation.hot_keys[""]
         assert [key.key for key in finding.keys] == ["key:customer#1"]
         assert finding.sentence.startswith("As of 08:17 UTC: One key")
+        assert "its writes were throttled up to 15,600 times a minute" in finding.sentence
 
 
 def test_a_table_that_only_lacks_capacity_needs_no_key() -> None:
@@ -147,7 +149,29 @@ def test_a_table_that_only_lacks_capacity_needs_no_key() -> None:
         assert switches(world) == []
 
 
+def test_throttling_that_is_not_worth_a_message_is_not_worth_the_money() -> None:
+    """A table's description and its throttles are those of an incident; only the incident decides."""
+    with bare(heated(), policy=sampling(Sampling.ON_INCIDENT)) as world:
+        world.run_until(425)
+        (seen,) = world.telemetry.reports[-1].tables
+        assert seen.description is not None
+        assert seen.explanation is not None
+        (state,) = world.cycle.states().values()
+        policy = sampling(Sampling.ON_INCIDENT)
+        told = seen.explanation
+        assert case_of(policy, seen.description, state, told).needs == {"": 15_600.0}
+        assert case_of(policy, seen.description, replace(state, incident=None), told).needs == {}
+
+
 # ---- capacity
+
+
+def test_switching_holds_up_no_change_of_capacity() -> None:
+    with bare(starved()) as world:
+        world.run_until(425)
+        assert switches(world)
+        assert [action.lever for _, action, _ in world.changes()][-1] is Lever.CAPACITY
+        assert all(state.pending == "" for state in world.cycle.states().values())
 
 
 def test_a_hot_key_buys_no_capacity() -> None:
@@ -208,6 +232,21 @@ def test_a_table_that_leaves_the_config_is_put_back_before_it_is_forgotten() -> 
         assert in_force(world, ORDERS) is THROTTLED
         world.cycle.use(of(None), world.box)
         world.run(3)
+        assert in_force(world, ORDERS) is OFF
+        assert list(world.store.load()) == []
+
+
+def test_a_table_that_left_is_remembered_until_it_is_put_back() -> None:
+    with bare(steady("orders")) as world:
+        world.run(3)
+        world.wire.faults["hand.carry_out"] = always(down())
+        world.cycle.use(of(None), world.box)
+        world.run(2)
+        assert in_force(world, ORDERS) is THROTTLED
+        assert list(world.store.load()) != []
+
+        world.wire.faults.clear()
+        world.run(4)
         assert in_force(world, ORDERS) is OFF
         assert list(world.store.load()) == []
 
