@@ -470,3 +470,11 @@ def test_ctrl_c_ends_one_cycle_quietly(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, b"", b"")
+
+
+def test_a_terminal_that_is_not_utf_8_shows_a_gap_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "größe.toml").write_text("", encoding="utf-8")
+    done = watcher("check-config", "größe.toml", cwd=tmp_path, env=environment(PYTHONIOENCODING="ascii:strict"))
+    assert done.returncode == 0
+    assert "gr??e.toml: fine" in done.stdout
+    assert "Traceback" not in done.stderr

@@ -162,7 +162,7 @@ class TestAnswers:
         assert key["ceiling_share"] == pytest.approx(1.0, rel=0.05)
         assert key["asked_share"] == pytest.approx(1.35, rel=0.1)
         assert key["share"] == pytest.approx(3000 / 3500, rel=0.05)
-        assert key["throttled"] == pytest.approx(60 * 350, rel=0.1)
+        assert key["throttled"] == pytest.approx(60 * 350, rel=0.25)  # the busiest of several uneven minutes
         assert key["of_traffic"] is True
 
     def test_an_index_in_trouble_comes_before_its_table(self, capsys: Captured) -> None:

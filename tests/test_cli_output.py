@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tests.telemetry import examples
-from watcher.cli_output import once_record, print_history, print_verdicts
+from watcher.cli_output import make_console, once_record, print_history, print_verdicts
 from watcher.core.reasons import Reason
 from watcher.ports import TableReport
 from watcher.web.state import finding_record
@@ -78,3 +78,8 @@ def test_once_as_json_holds_the_verdicts_in_the_shape_of_hot_keys() -> None:
     found = report.tables[0].explanation.hot_keys
     assert tables[0]["hot_keys"] == [finding_record(found[index], "us-east-1") for index in ("", "by-customer")]
     assert tables[1]["hot_keys"] == []
+
+
+def test_what_looks_like_an_emoji_is_a_key_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    make_console().print("tenant:key:7 :warning:")
+    assert capsys.readouterr().out == "tenant:key:7 :warning:\n"

@@ -284,6 +284,100 @@ def test_what_was_switched_and_cannot_be_described_yet_is_shown_as_being_switche
     assert bench.watch.survey.sampler(USERS).status is SamplerStatus.ENABLING
 
 
+def test_what_was_switched_and_described_elsewhere_still_adds_to_the_count_once() -> None:
+    """Described as one that throttles while it is still being switched, and again when the survey is brought up."""
+    bench = Bench(ScriptedInsights({}), attention=Attention(describes=2))
+    bench.look()
+    bench.insights.samplers[ORDERS] = Sampler(SamplerStatus.ENABLING, SamplerMode.FULL, ("a", "b"))
+    bench.watch.switched(ORDERS)
+    for _ in range(2):
+        bench.look({ORDERS: 5.0}, minutes=1)
+    bench.insights.samplers[ORDERS] = full("a", "b")
+    bench.look({ORDERS: 5.0}, minutes=1)
+
+    assert bench.watch.survey is not None
+    assert bench.watch.survey.rules == 2
+
+
+def test_a_survey_that_fails_is_not_tried_again_before_its_turn() -> None:
+    bench = Bench(ScriptedInsights({}, errors={"survey": denied}))
+    bench.look()
+    for _ in range(4):
+        bench.look(minutes=1)
+        assert bench.insights.calls("survey") == []
+    bench.look(minutes=1)
+    assert bench.insights.calls("survey") == [None]
+
+
+def test_everybody_has_a_turn() -> None:
+    places = [Place(f"t{number}") for number in range(6)]
+    insights = ScriptedInsights({place: throttled(place.table) for place in places}, {p.table: 1.0 for p in places})
+    bench = Bench(insights, attention=Attention(places=2))
+    heat = {place: 100.0 - number for number, place in enumerate(places)}
+    read: set[object] = set()
+    for _ in range(6):
+        bench.clock.advance(60)
+        insights.asked.clear()
+        bench.watch.look(bench.clock.now(), heat, places, surveying=False)
+        read.update(place for place, _ in cast("list[tuple[Place, object]]", insights.calls("sample")))
+
+    assert read == set(places)
+
+
+@dataclass
+class Stopwatch:
+    """Real seconds, each call of Contributor Insights taking so many."""
+
+    insights: ScriptedInsights
+    each: float
+
+    def __call__(self) -> float:
+        return len(self.insights.asked) * self.each
+
+
+@pytest.mark.parametrize(
+    ("each", "samples", "paused"),
+    [
+        pytest.param(0.1, 3, False, id="quick: all are read"),
+        pytest.param(2.1, 0, False, id="2.1 s a call: three describes and the peaks take its 8 s"),
+        pytest.param(8.0, 0, True, id="8 s a call: it pauses for five minutes, capacity must not wait"),
+    ],
+)
+def test_reading_does_not_hold_up_capacity(each: float, samples: int, *, paused: bool) -> None:
+    places = [ORDERS, USERS, BY_DAY]
+    insights = ScriptedInsights({place: throttled(str(place)) for place in places}, {str(p): 1.0 for p in places})
+    bench = Bench(insights)
+    bench.watch.seconds = Stopwatch(insights, each)
+
+    found = bench.look(dict.fromkeys(places, 5.0), surveying=False)
+    assert len(insights.calls("sample")) == samples
+    assert samples or "its turn comes" in found["users"][""].note
+
+    bench.look(dict.fromkeys(places, 5.0), surveying=False, minutes=1)
+    assert (insights.asked == []) is paused
+    assert [event for event, _ in bench.told] == (["insights.slow"] if paused else [])
+    bench.look(dict.fromkeys(places, 5.0), surveying=False, minutes=5)
+    assert insights.asked != []
+
+
+def test_a_watcher_that_stops_begins_nothing() -> None:
+    bench = Bench(ScriptedInsights({ORDERS: throttled("r")}, {"r": 1.0}))
+    bench.watch.stopping = lambda: True
+
+    bench.look({ORDERS: 5.0}, surveying=False)
+    assert bench.insights.asked == []
+
+
+def test_samples_are_forgotten_when_keys_may_be_shown_otherwise() -> None:
+    bench = Bench(ScriptedInsights({ORDERS: full("r")}, {"r": 1.0}))
+    bench.look({ORDERS: 5.0})
+    bench.insights.samplers.clear()
+    bench.watch.switched(ORDERS)
+    bench.watch.forget_samples()
+
+    assert bench.look({ORDERS: 5.0}, minutes=1)["orders"][""].accessed == ()
+
+
 def test_an_incomplete_sample_makes_the_place_be_described_anew() -> None:
     bench = Bench(ScriptedInsights({ORDERS: throttled("old")}, {"old": 1.0, "new": 1.0}, incomplete=True))
     bench.look({ORDERS: 1.0}, surveying=False)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.wire import Crash, always, disk_full, down
+from tests.support.wire import Crash, Fault, always, disk_full, down
 from tests.support.world import POLICY, START, World, heated, of, starved, steady
+from watcher import cycle_sampling
 from watcher.core.insights import Place, SamplerMode, SamplerStatus, Sampling
-from watcher.core.model import Action, Lever
+from watcher.core.model import TABLE_READ, TABLE_WRITE, Action, Dimension, Lever
 from watcher.core.policy import TablePolicy
 from watcher.core.reasons import IncidentState, Mode, Outcome, Reason
 from watcher.core.sampling import SamplingLimits
+from watcher.core.series import Series
+from watcher.core.state import DimensionState, TableState
+from watcher.cycle import Cycle
 from watcher.cycle_sampling import case_of
-from watcher.errors import AwsDenied
+from watcher.errors import AwsDenied, AwsNotFound
 from watcher.replay.plant import IndexSpec, TableSpec
 
 OFF, THROTTLED, FULL = SamplerMode.OFF, SamplerMode.THROTTLED, SamplerMode.FULL
@@ -48,6 +52,17 @@ def in_force(world: World, place: Place) -> SamplerMode:
 def told(world: World, name: str, reason: Reason) -> list[tuple[Outcome, str]]:
     history = reversed(world.store.history(name, limit=1000))
     return [(one.outcome, one.sentence) for one in history if one.reason is reason]
+
+
+def released(world: World) -> tuple[int, int]:
+    """At the watcher's end; AWS's time goes on while it waits."""
+    return world.cycle.release(lambda _: world.clock.advance(2.0))
+
+
+def fails_first(times: int) -> Fault:
+    """Calls to switch that get no answer, so many."""
+    left = iter(range(times))
+    return lambda _action: down() if next(left, None) is not None else None
 
 
 def capacity_calls(world: World, name: str) -> list[Action]:
@@ -163,6 +178,27 @@ def test_throttling_that_is_not_worth_a_message_is_not_worth_the_money() -> None
         assert case_of(policy, seen.description, replace(state, incident=None), told).needs == {}
 
 
+@pytest.mark.parametrize(
+    ("dimension", "requests", "events"),
+    [
+        pytest.param(TABLE_WRITE, {}, 600.0, id="a write takes a unit at least"),
+        pytest.param(TABLE_READ, {}, 1200.0, id="a read half a one"),
+        pytest.param(TABLE_READ, {60: 75.0}, 75.0, id="where requests were counted, those"),
+        pytest.param(TABLE_READ, {0: 75.0}, 1200.0, id="but not those of an older minute"),
+    ],
+)
+def test_what_full_mode_would_bill_is_not_guessed_too_low(
+    dimension: Dimension, requests: dict[int, float], events: float
+) -> None:
+    known = DimensionState(consumed=Series({0: 60.0, 60: 600.0}), requests=Series(requests))
+    with bare(steady("orders")) as world:
+        seen = world.run().tables[0]
+        assert seen.description is not None
+        assert seen.explanation is not None
+        state = TableState(dimensions={dimension: known})
+        assert case_of(POLICY, seen.description, state, seen.explanation).events == {"": events}
+
+
 # ---- capacity
 
 
@@ -267,15 +303,115 @@ def test_sampling_switched_off_in_the_config_is_put_back(before: TablePolicy) ->
         assert in_force(world, SESSIONS) is OFF
 
 
+# ---- what cannot be seen, or breaks
+
+
+def dark(world: World, what: str) -> None:
+    world.wire.faults[f"us-east-1/{what}"] = always(down())
+
+
+def blind_to_one(world: World) -> None:
+    error = AwsDenied("not authorized", code="AccessDenied", operation="DescribeTable", subject="sessions")
+    world.wire.faults["us-east-1/tables.describe"] = lambda name: error if name == "sessions" else None
+
+
+@pytest.mark.parametrize(
+    "blind",
+    [
+        pytest.param(lambda world: dark(world, "metrics.read"), id="CloudWatch is dark"),
+        pytest.param(lambda world: dark(world, "tables.describe"), id="no table can be described"),
+        pytest.param(blind_to_one, id="this table cannot be described"),
+        pytest.param(lambda world: dark(world, "insights.survey"), id="what is sampled cannot be surveyed"),
+    ],
+)
+def test_full_mode_ends_in_time_though(blind: Callable[[World], None]) -> None:
+    limits = SamplingLimits(full_seconds=600.0)
+    with bare(heated(until=7200), steady("users"), policy=sampling(Sampling.ON_INCIDENT), limits=limits) as world:
+        world.run_until(605)
+        assert in_force(world, SESSIONS) is FULL
+        blind(world)
+        world.run_until(425 + 600 + 120)
+        assert in_force(world, SESSIONS) is OFF
+
+
+def test_dollars_of_a_table_that_cannot_be_seen_count_on() -> None:
+    """One window costs 0.032 dollars."""
+    limits = SamplingLimits(full_seconds=600.0, usd_per_day=0.04)
+    tables = heated(until=7200), heated("second", since=1200, until=7200)
+    with bare(*tables, policy=sampling(Sampling.ON_INCIDENT), limits=limits) as world:
+        world.run_until(605)
+        blind_to_one(world)
+        world.run_until(2000)
+        assert [action.table.name for _, action, _ in world.changes() if action.switch is not None] == ["sessions"] * 2
+
+
+@pytest.mark.parametrize("broken", ["reading", "planning"])
+def test_a_bug_in_sampling_holds_up_no_capacity(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object) -> None:
+        raise ValueError("odd")
+
+    with bare(starved()) as world:
+        world.run(2)
+        if broken == "reading":
+            world.wire.faults["us-east-1/insights.peaks"] = always(ValueError("odd"))
+        else:
+            monkeypatch.setattr(cycle_sampling, "plan", bug)
+        world.run(12)
+        assert capacity_calls(world, "orders")
+        assert {event for event, _ in world.telemetry.troubles} <= {"keys.failed", "sampling.failed"}
+
+
+def test_ending_full_mode_goes_before_capacity_and_switching_on_after() -> None:
+    limits = SamplingLimits(full_seconds=600.0)
+    tables = heated(until=7200), starved(since=900), heated("second", since=900, until=7200)
+    with bare(*tables, policy=sampling(Sampling.ON_INCIDENT), limits=limits) as world:
+        world.run_until(1025)
+        levers = [
+            (action.lever, action.switch.after if action.switch else None)
+            for second, action, _ in world.changes()
+            if second == 1025
+        ]
+        assert levers == [(Lever.SAMPLING, OFF), (Lever.CAPACITY, None), (Lever.SAMPLING, FULL)]
+
+
+def test_a_table_that_other_credentials_do_not_find_is_not_forgotten() -> None:
+    with bare(heated(until=7200), policy=sampling(Sampling.ON_INCIDENT)) as world:
+        world.run_until(605)
+        world.restart()
+        gone = AwsNotFound("no such table", code="ResourceNotFoundException", operation="x", subject="sessions")
+        world.wire.faults["us-east-1/tables.describe"] = always(gone)
+        world.run(3)
+        assert in_force(world, SESSIONS) is FULL
+        world.wire.faults.clear()
+        world.run_until(2000)
+        assert in_force(world, SESSIONS) is OFF
+
+
+def test_what_is_on_in_a_region_that_is_watched_no_longer_is_told_at_the_start() -> None:
+    with bare(steady("orders")) as world:
+        world.run(2)
+        Cycle(
+            [],
+            store=world.store,
+            notifier=world.box,
+            telemetry=world.telemetry,
+            clock=world.clock,
+            policies=world.policies,
+        )
+        ((event, facts),) = world.telemetry.troubles
+        assert event == "sampling.orphaned"
+        assert "orders" in str(facts["sentence"])
+
+
 # ---- death
 
 
 def test_the_watcher_ends_what_it_would_not_be_there_to_end() -> None:
     with bare(heated(until=7200), steady("users"), policy=sampling(Sampling.ON_INCIDENT)) as world:
         world.run_until(605)
-        assert world.cycle.release() == 1
+        assert released(world) == (1, 0)
         assert in_force(world, SESSIONS) is OFF
-        assert world.cycle.release() == 0
+        assert released(world) == (0, 0)
         ((outcome, _),) = told(world, "sessions", Reason.SAMPLE_RESTORE)
         assert outcome is Outcome.APPLIED
 
@@ -283,8 +419,28 @@ def test_the_watcher_ends_what_it_would_not_be_there_to_end() -> None:
 def test_throttled_keys_stay_on_when_the_watcher_ends() -> None:
     with bare(steady("orders")) as world:
         world.run(2)
-        assert world.cycle.release() == 0
+        assert released(world) == (0, 0)
         assert in_force(world, ORDERS) is THROTTLED
+
+
+def test_what_was_switched_on_in_the_last_pass_is_put_back_once_aws_has_finished_switching() -> None:
+    with bare(heated(until=7200), policy=sampling(Sampling.ON_INCIDENT)) as world:
+        world.run_until(365)
+        world.cycle.run()  # at 425; the watcher is told to stop in this pass
+        assert released(world) == (1, 0)
+        assert in_force(world, SESSIONS) is OFF
+
+
+def test_what_aws_throttles_at_the_end_is_tried_again_and_what_is_left_is_told() -> None:
+    tables = [heated(f"hot-{number}", until=7200) for number in range(3)]
+    with bare(*tables, policy=sampling(Sampling.ON_INCIDENT)) as world:
+        world.run_until(605)
+        world.wire.faults["hand.carry_out"] = fails_first(2)
+        assert released(world) == (3, 0)
+    with bare(*tables, policy=sampling(Sampling.ON_INCIDENT)) as world:
+        world.run_until(605)
+        world.wire.faults["hand.carry_out"] = fails_first(100)
+        assert released(world) == (0, 3)
 
 
 def crashed_in_full_mode(world: World) -> None:

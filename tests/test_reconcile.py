@@ -154,6 +154,7 @@ FULL = Sampler(SamplerStatus.ENABLED, SamplerMode.FULL)
             id="another hand chose another mode",
         ),
         pytest.param(surveyed(FULL, at=T), None, id="the survey is no younger than the intent"),
+        pytest.param(surveyed(FULL, at=T - 300), None, id="nor one from before it"),
         pytest.param(seen(part(80, 100)), None, id="there is no survey"),
         pytest.param(
             surveyed(Sampler(SamplerStatus.FAILED, failure="too many rules")), Outcome.SUPERSEDED, id="it failed since"
@@ -164,6 +165,12 @@ FULL = Sampler(SamplerStatus.ENABLED, SamplerMode.FULL)
 def test_switches(sightings: Mapping[str, Sighting], outcome: Outcome | None) -> None:
     settlement = reconcile(T + 60, switch_intent(), sightings)
     assert (settlement.outcome if settlement else None) is outcome
+
+
+def test_a_switch_from_before_the_clock_was_set_back_is_told_by_any_survey() -> None:
+    settlement = reconcile(T - 600, switch_intent(), surveyed(FULL, at=T - 600))
+    assert settlement is not None
+    assert settlement.outcome is Outcome.APPLIED
 
 
 def test_what_failed_is_not_put_back_by_itself() -> None:

@@ -9,9 +9,11 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +54,9 @@ class PolicyMode(StrEnum):
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows a key with gaps, not a traceback
     code = status(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -190,6 +195,7 @@ def once(config: ConfigOption = None, *, as_json: JsonOption = False) -> int:
     configure(loaded.logs.format, "critical", sys.stderr, clock)  # the verdicts below tell everything once
     with _watcher(loaded, Settings(clock, path, os.environ)) as watcher:
         report = watcher.run_cycle()
+        watcher.cycle.release(threading.Event().wait)  # what a life of the watcher that was killed has left on
         if as_json:
             print(json.dumps(output.once_record(report), indent=2))
         else:

@@ -125,8 +125,8 @@ def _moment(instant: float | None) -> str | None:
 def make_console() -> Console:
     """Colours only on a terminal that wants them; off a terminal, wide enough for one line per row."""
     if not sys.stdout.isatty():
-        return Console(width=10_000, color_system=None, force_terminal=False)
-    return Console(color_system=None) if os.environ.get("NO_COLOR") else Console()
+        return Console(width=10_000, color_system=None, force_terminal=False, emoji=False)
+    return Console(color_system=None, emoji=False) if os.environ.get("NO_COLOR") else Console(emoji=False)
 
 
 def print_verdicts(console: Console, report: CycleReport) -> None:

@@ -78,7 +78,7 @@ Fraction = Annotated[Number, Field(gt=0, le=0.1, description="a number above 0 a
 
 
 def _is_hash_secret(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value()) < SHORTEST_SECRET:
+    if len(secret.get_secret_value().strip()) < SHORTEST_SECRET:
         raise ValueError("too short")
     return secret
 

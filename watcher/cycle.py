@@ -13,17 +13,17 @@ from math import inf
 
 from watcher.backfill import Backfill, Lessons
 from watcher.clock import Clock
-from watcher.core.insights import Place
-from watcher.core.model import Action, Choice, Intent, Lever, Settlement, TableDescription, TableKey
+from watcher.core.insights import Place, SamplerMode
+from watcher.core.model import Action, Choice, Intent, Lever, Settlement, TableKey
 from watcher.core.past import Study, adopted
 from watcher.core.reasons import Mode, Outcome
-from watcher.core.sampling import SamplingCase, SamplingLimits, release
+from watcher.core.sampling import SamplingLimits, release
 from watcher.core.state import TableState
 from watcher.core.step import farewell, step
 from watcher.core.tracking import absorb
 from watcher.cycle_look import LookSettings, Region
 from watcher.cycle_round import Phase, Round, Seen, reports
-from watcher.cycle_sampling import is_ours, rules_in_use, with_sampling
+from watcher.cycle_sampling import is_ours, rules_in_use, unseen_of, with_sampling
 from watcher.errors import StoreError
 from watcher.observe import Sighting
 from watcher.ports import CycleRecord, CycleReport, Notifier, Policies, RegionPorts, Store, TableReport, Telemetry
@@ -34,6 +34,9 @@ STORE_LOST = "the state store is lost, so nothing is changed"
 STOPPING = "the watcher is stopping"
 NO_TIME = "no time left in this cycle, the next decides anew"
 PRUNING = 3600.0  # seconds between two prunings
+RELEASES = 5  # times that a put-back is tried at the end
+RELEASE_PAUSE = 2.0  # seconds, of AWS's time, in between: a switch takes about two
+PUT_BACK = frozenset({Outcome.APPLIED, Outcome.UNCHANGED, Outcome.GONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Cycle:
     ) -> None:
         """Loads the remembered states. Raises StoreError: without its memory the watcher does not start."""
         self._settings = settings or CycleSettings()
-        self._regions = [Region(ports, clock, telemetry, self._settings.look) for ports in regions]
+        self._regions = [Region(ports, clock, telemetry, self._settings.look, stopping) for ports in regions]
         self._store = store
         self._telemetry = telemetry
         self._clock = clock
@@ -92,8 +95,18 @@ class Cycle:
         self._phases: dict[str, float] = {}
         self._backfill = Backfill({ports.region: ports for ports in regions}, clock, telemetry, stopping)
         self._lessons = Lessons(self._states)
-        self._descriptions: dict[TableKey, TableDescription] = {}  # of the last pass
+        self._tell_orphans()
         self._choices: dict[TableKey, Choice] = {}  # the nightly replay's, until the next pass takes them up
+
+    def _tell_orphans(self) -> None:
+        """What this watcher switched in a Region that it does not watch any more, nobody puts back."""
+        watched = {region.name for region in self._regions}
+        for key in sorted(key for key, state in self._states.items() if key.region not in watched and is_ours(state)):
+            sentence = (
+                f"Contributor Insights of {key.name} was switched on by this watcher, and its Region is watched no "
+                'longer: watch the Region again with sampling = "off", or switch it off by hand'
+            )
+            self._telemetry.trouble("sampling.orphaned", table=key.name, region=key.region, sentence=sentence)
 
     def use(self, policies: Policies, notifier: Notifier, sampling: SamplingLimits | None = None) -> None:
         """Decide and alert by these from the next pass on (a reloaded config). Safe while a pass runs: each pass reads
@@ -124,7 +137,10 @@ class Cycle:
     def run(self) -> CycleReport:
         now, began = self._clock.now(), self._clock.monotonic()
         self._phases = {}
-        self._policies = self._next_policies
+        if self._policies is not self._next_policies:
+            self._policies = self._next_policies
+            for region in self._regions:
+                region.keys.forget_samples()
         self._post.use(self._notifier)
         phase = partial(Phase, self._phases)
         with phase("observe"):
@@ -132,7 +148,8 @@ class Cycle:
         with phase("reconcile"):
             settlements = self._reconcile(now, sightings)
         with phase("step"):
-            this = with_sampling(self._step(now, sightings), self._sampling, self._states, self._policies)
+            stepped = self._step(now, sightings)
+            this = with_sampling(stepped, self._sampling, self._states, self._policies, self._sampling_failed)
         with phase("record"):
             intents = self._intents_of(this)
             lost = self._record(this, intents)
@@ -171,7 +188,11 @@ class Cycle:
         here = {key.name: state for key, state in self._states.items() if key.region == region.name}
         concerned = {i.action.table.name for i in self._open if i.action.table.region == region.name}
         concerned.update(name for name, state in here.items() if is_ours(state))
-        return region.look(now, self._policies, here, concerned)
+        switching = any(i.action.switch is not None and i.action.table.region == region.name for i in self._open)
+        return region.look(now, self._policies, here, concerned, switching=switching)
+
+    def _sampling_failed(self, region: str, sentence: str) -> None:
+        self._telemetry.trouble("sampling.failed", region=region, sentence=sentence)
 
     # reconcile, step -------------------------------------------------------------------------------------------------
 
@@ -191,8 +212,6 @@ class Cycle:
 
     def _step(self, now: float, sightings: Sequence[tuple[Region, Sighting]]) -> Round:
         seen, broken, gone = [], {}, []
-        observed = [one.description for _, sighting in sightings for one in sighting.observations.values()]
-        self._descriptions |= {description.key: description for description in observed}
         for region, sighting in sightings:
             for name, observation in sighting.observations.items():
                 policy = self._policies(name)
@@ -213,7 +232,8 @@ class Cycle:
                 learning = key in self._backfill.waiting
                 report = TableReport(key, policy.mode, observation.description, result.explanation, learning=learning)
                 seen.append(Seen(key, region, policy, report, result))
-            gone += [key for key in self._states if key.region == region.name and key.name in sighting.missing]
+            missing = [key for key in self._states if key.region == region.name and key.name in sighting.missing]
+            gone += [key for key in missing if self._is_gone(key, region)]
         left = [key for key in self._states if key not in gone and self._has_left(key)]
         goodbyes = [
             alert
@@ -223,6 +243,10 @@ class Cycle:
         ]
         alerts = [*goodbyes, *(alert for one in seen for alert in one.result.alerts)]
         return Round(now, sightings, seen, broken, [*gone, *left], alerts)
+
+    def _is_gone(self, key: TableKey, region: Region) -> bool:
+        """Not found, by credentials of its own account; by others a table of ours may well be there."""
+        return key.account == region.account or not (region.account or is_ours(self._states[key]))
 
     def _has_left(self, key: TableKey) -> bool:
         """No rule matches it any more, and nothing of ours is still open on it, or on in it."""
@@ -235,13 +259,16 @@ class Cycle:
     # record, act, settle ---------------------------------------------------------------------------------------------
 
     def _intents_of(self, this: Round) -> list[Intent]:
-        """Capacity first, what throttles most before the rest; Contributor Insights can wait."""
-        actions = [
+        """Full sampling ends first, since it costs by the request; then capacity, what throttles most before the rest;
+        what else is to be sampled can wait."""
+        switches = [action for plan in this.plans.values() for action in plan.actions]
+        ending = [action for action in switches if action.switch and action.switch.before is SamplerMode.FULL]
+        actions = ending + [
             action
             for one in most_urgent_first(one for one in this.seen if one.result.actions)
             for action in one.result.actions
         ]
-        actions += [action for plan in this.plans.values() for action in plan.actions]
+        actions += [action for action in switches if action not in ending]
         return [self._intent(this.now, action) for action in actions]
 
     def _intent(self, now: float, action: Action) -> Intent:
@@ -319,19 +346,34 @@ class Cycle:
             self._telemetry.trouble("action.failed", table=action.table.name, region=region.name, sentence=detail)
             return Outcome.UNKNOWN, detail
 
-    def release(self) -> int:
+    def release(self, wait: Callable[[float], object]) -> tuple[int, int]:
         """Put back every table and index whose every access is sampled by our hand, before the watcher ends: it costs
-        by the access, and nobody would be there to end it. How many. To be called after the last pass."""
+        by the access, and nobody would be there to end it. To be called after the last pass.
+
+        wait: sleeps for real seconds; what AWS is just switching, or throttles, is tried again for a while. (how many
+        were put back, how many are left to the next life of the watcher).
+        """
+        back = 0
+        for attempt in range(RELEASES):
+            if attempt:
+                wait(self._clock.real_seconds(RELEASE_PAUSE))
+            settlements = self._release_once()
+            back += sum(settlement.outcome in PUT_BACK for settlement in settlements)
+            if all(settlement.outcome in PUT_BACK for settlement in settlements):
+                break
+        left = sum(
+            sampler.is_ours and sampler.set is SamplerMode.FULL
+            for state in self._states.values()
+            for sampler in state.samplers.values()
+        )
+        return back, left
+
+    def _release_once(self) -> list[Settlement]:
         now = self._clock.now()
-        cases = [
-            SamplingCase(key, None, description, self._states[key])
-            for key, description in self._descriptions.items()
-            if key in self._states
-        ]
-        plans = release(now, cases)
+        plans = release(now, [unseen_of(key, None, state) for key, state in self._states.items() if state.samplers])
         intents = [self._intent(now, action) for plan in plans.values() for action in plan.actions]
         if not intents:
-            return 0
+            return []
         record = CycleRecord(
             time=now,
             states={key: plan.state for key, plan in plans.items()},
@@ -339,11 +381,12 @@ class Cycle:
             intents=intents,
         )
         if not self._try(partial(self._store.record, record)):
-            return 0  # never act on what is not written down: the next life of the watcher puts them back
+            return []  # never act on what is not written down: the next life of the watcher puts them back
         self._states.update(record.states)
         self._open.extend(intents)
-        self._settle([self._answered(intent) for intent in intents])
-        return len(intents)
+        settlements = [self._answered(intent) for intent in intents]
+        self._settle(settlements)
+        return settlements
 
     def _settle(self, settlements: Iterable[Settlement]) -> None:
         """Absorb the answers into the states and close the intents; the unanswered stay open for reconciliation."""
@@ -375,7 +418,6 @@ class Cycle:
         for key in gone:
             if self._try(partial(self._store.forget, key)):
                 del self._states[key]
-                self._descriptions.pop(key, None)
                 self._lessons.forget(key)
                 self._backfill.forget(key)
         for region in self._regions:

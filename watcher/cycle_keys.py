@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from watcher.clock import Clock
+from watcher.clock import Clock, process_seconds
 from watcher.core.hot_keys import PARTITION_CEILING
 from watcher.core.insights import DISABLED, KeySample, Place, Sampler, SamplerMode, SamplerStatus, Survey
 from watcher.core.series import MINUTE
+from watcher.core.words import duration
 from watcher.errors import AwsDenied, AwsError, AwsNotFound
 from watcher.ports import Insights
 
@@ -27,7 +28,9 @@ class Attention:
     """How much may be asked. window: seconds of past in a report, so that it shows since when a key is hot. places,
     describes: how many in one pass; AWS allows five describes and twenty reports a second, and capacity is waiting.
     fresh: seconds for which a description and a sample hold. settling: seconds that a switch needs.
-    warning: part of a partition's ceiling from which an unthrottled key is looked at, where accesses are sampled."""
+    warning: part of a partition's ceiling from which an unthrottled key is looked at, where accesses are sampled.
+    patience: real seconds after which a look ends, whatever is left; slow: those after which the next ones pause for
+    ``fresh`` seconds, since an AWS that does not answer here would hold up capacity in every pass."""
 
     window: float = 3600.0
     places: int = 20
@@ -35,6 +38,8 @@ class Attention:
     fresh: float = 300.0
     settling: float = 30.0
     warning: float = 0.8
+    patience: float = 8.0
+    slow: float = 15.0
 
 
 @dataclass(slots=True)
@@ -47,18 +52,25 @@ class _Known:
 
 @dataclass
 class KeyWatch:
-    """What is remembered of one Region's Contributor Insights between passes. tell: of trouble, (event, sentence)."""
+    """What is remembered of one Region's Contributor Insights between passes. tell: of trouble, (event, sentence).
+    stopping: whether the watcher is, so that nothing is begun any more. seconds: real ones, for how long a look takes.
+    """
 
     insights: Insights
     clock: Clock
     tell: Callable[[str, str], None]
     attention: Attention = field(default_factory=Attention)
+    stopping: Callable[[], bool] = lambda: False
+    seconds: Callable[[], float] = process_seconds
     survey: Survey | None = None
     _surveyed_at: float | None = None
     _known: dict[Place, _Known] = field(default_factory=dict)
     _samples: dict[Place, KeySample] = field(default_factory=dict)
     _switched: dict[Place, float] = field(default_factory=dict)
     _counted: dict[Place, int] = field(default_factory=dict)  # rules of a place when it was last described
+    _in_survey: dict[Place, int] = field(default_factory=dict)  # rules of a switched place that the survey counts
+    _began: float = 0.0
+    _paused_until: float | None = None  # on the monotonic face
 
     def look(
         self, now: float, heat: Mapping[Place, float], watched: Iterable[Place], *, surveying: bool
@@ -70,6 +82,9 @@ class KeyWatch:
         """
         watched = frozenset(watched)
         self._forget(watched)
+        self._began = self.seconds()
+        if self._is_paused():
+            return _by_table({place: self._silence(now, place, None) for place in heat})
         if surveying:
             self._survey(now, watched)
         else:
@@ -84,10 +99,8 @@ class KeyWatch:
                 samples[place] = self._silence(now, place, known.get(place))
         for place in [place for place in self._samples if place not in samples]:
             del self._samples[place]  # calm by now: what was seen then says nothing of the next time
-        found: dict[str, dict[str, KeySample]] = {}
-        for place, sample in samples.items():
-            found.setdefault(place.table, {})[place.index] = sample
-        return found
+        self._pause_if_slow()
+        return _by_table(samples)
 
     def _is_warning(self, sample: KeySample) -> bool:
         """Whether a key that nothing throttles comes close to what a partition serves."""
@@ -97,10 +110,29 @@ class KeyWatch:
     def switched(self, place: Place) -> None:
         """Our hand has switched this place: what is known of it is old."""
         self._switched[place] = self.clock.monotonic()
+        self._in_survey.setdefault(place, self._counted.get(place, 0))
         self._known.pop(place, None)
 
+    def forget_samples(self) -> None:
+        """Key values may be shown otherwise from now on: what was read is in the form of before."""
+        self._samples.clear()
+
+    def _is_paused(self) -> bool:
+        return self._paused_until is not None and self.clock.monotonic() < self._paused_until
+
+    def _is_over(self) -> bool:
+        """Whether this look has taken its time."""
+        return self.stopping() or self.seconds() - self._began > self.attention.patience
+
+    def _pause_if_slow(self) -> None:
+        took = self.seconds() - self._began
+        if took > self.attention.slow:
+            self._paused_until = self.clock.monotonic() + self.attention.fresh
+            rest = f"nothing is read of it for {duration(self.attention.fresh)}, so that capacity does not wait"
+            self.tell("insights.slow", f"Contributor Insights took {duration(took)} to answer: {rest}")
+
     def _forget(self, watched: frozenset[Place]) -> None:
-        for memory in (self._known, self._samples, self._switched, self._counted):
+        for memory in (self._known, self._samples, self._switched, self._counted, self._in_survey):
             for place in [place for place in memory if place not in watched]:
                 del memory[place]
 
@@ -110,14 +142,16 @@ class KeyWatch:
         if self._surveyed_at is not None and self.clock.monotonic() - self._surveyed_at < self.attention.fresh - 30:
             self._patch_survey(now)
             return
+        # What fails takes its time too, and is not tried again before its next turn.
+        self._surveyed_at = self.clock.monotonic()
         try:
             self.survey = self.insights.survey(now)
         except AwsError as error:
             self.survey = None
             self.tell("insights.unreadable", str(error))
             return
-        self._surveyed_at = self.clock.monotonic()
         self._switched.clear()
+        self._in_survey.clear()
         if self.survey.error:
             self.tell("insights.uncounted", self.survey.error)
         for place in [place for place in self._known if place in watched]:
@@ -134,16 +168,16 @@ class KeyWatch:
             before = samplers.get(place, DISABLED)
             # Until it is known what became of it, it is shown as what it is: being switched.
             samplers[place] = replace(before, status=SamplerStatus.ENABLING)
-            if number >= self.attention.describes:
+            if number >= self.attention.describes or self._is_over():
                 continue
-            counted = self._counted.get(place, 0)
             try:
                 samplers[place] = after = self._describe_one(place)
             except AwsError as error:
                 self.tell("insights.unreadable", str(error))
                 continue
             if rules is not None:
-                rules += len(after.rules) - counted
+                rules += len(after.rules) - self._in_survey.get(place, 0)
+            self._in_survey[place] = len(after.rules)
             if after.is_settled:
                 del self._switched[place]
         self.survey = replace(self.survey, at=now, samplers=samplers, rules=rules)
@@ -151,15 +185,18 @@ class KeyWatch:
     # read ------------------------------------------------------------------------------------------------------------
 
     def _candidates(self, heat: Mapping[Place, float], watched: frozenset[Place]) -> list[Place]:
-        """What to look at, most throttled first; then what samples every access, where a key can be seen coming."""
+        """What to look at: half of it what throttles most, half what has waited longest; then what samples every
+        access, where a key can be seen coming."""
         hot = sorted((place for place in heat if place in watched), key=lambda place: (-heat[place], place))
+        most = hot[: (self.attention.places + 1) // 2]
+        rest = sorted(hot[len(most) :], key=lambda place: self._samples[place].end if place in self._samples else 0.0)
         surveyed = self.survey.samplers if self.survey else {}
         full = sorted(
             place
             for place, sampler in surveyed.items()
             if sampler.mode is SamplerMode.FULL and place in watched and place not in heat and self._is_old(place)
         )
-        return [*hot, *full][: self.attention.places]
+        return [*most, *rest, *full][: self.attention.places]
 
     def _is_old(self, place: Place) -> bool:
         known = self._known.get(place)
@@ -180,7 +217,7 @@ class KeyWatch:
             if self.survey is not None and place not in surveyed:
                 described[place] = DISABLED
                 continue
-            if not room:
+            if not room or self._is_over():
                 if known is not None:
                     described[place] = known.sampler  # old is better than none
                 continue
@@ -203,7 +240,7 @@ class KeyWatch:
         end = now - now % MINUTE + MINUTE
         start = end - self.attention.window
         rules = [rule for sampler in readable.values() for rule in sampler.rules]
-        if not rules:
+        if not rules or self._is_over():
             return {}
         try:
             peaks = self.insights.peaks(rules, start, end)
@@ -211,6 +248,8 @@ class KeyWatch:
             return {place: _unread(now, BLIND_NOTE.format(_why(error)), sampler) for place, sampler in readable.items()}
         samples: dict[Place, KeySample] = {}
         for place, sampler in readable.items():
+            if self._is_over():
+                break
             unknown = [rule for rule in sampler.rules if rule not in peaks or not peaks[rule].complete]
             telling = [rule for rule in sampler.rules if rule in unknown or any(peaks[rule].points.values())]
             sample = self.insights.sample(place, sampler, telling, start, end)
@@ -222,16 +261,24 @@ class KeyWatch:
     def _silence(self, now: float, place: Place, sampler: Sampler | None) -> KeySample:
         """The last sample of this trouble while it still tells something, or one that says why there is none."""
         before = self._samples.get(place)
-        lasting = self.attention.fresh if sampler is None else 0.0 if sampler.failure else LASTING
+        unread = sampler is None or sampler.is_reading
+        lasting = self.attention.fresh if unread else 0.0 if sampler and sampler.failure else LASTING
         if before is not None and now - before.end <= lasting:
             return before
-        if sampler is None:
-            return _unread(now, "too many tables throttle at once; its turn comes in the next minutes", DISABLED)
+        if sampler is None or sampler.is_reading:
+            return _unread(now, "it was not read in this pass; its turn comes in the next minutes", DISABLED)
         if sampler.failure:
             return _unread(now, BLIND_NOTE.format(sampler.failure), sampler)
         # Where it is off, the policy says what is to become of it; that is not known here.
         note = SWITCHING_NOTE if sampler.status is SamplerStatus.ENABLING else ""
         return _unread(now, note, sampler)
+
+
+def _by_table(samples: Mapping[Place, KeySample]) -> dict[str, dict[str, KeySample]]:
+    found: dict[str, dict[str, KeySample]] = {}
+    for place, sample in samples.items():
+        found.setdefault(place.table, {})[place.index] = sample
+    return found
 
 
 def _unread(now: float, note: str, sampler: Sampler) -> KeySample:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -30,14 +30,16 @@ class LookSettings:
 
 @dataclass
 class Region:
-    """What the cycle remembers of one Region between passes. Instants on the monotonic face; read_at: when a table's
-    consumption was last read in full."""
+    """What the cycle remembers of one Region between passes. account: the one whose tables were described last.
+    Instants on the monotonic face; read_at: when a table's consumption was last read in full."""
 
     ports: RegionPorts
     clock: Clock
     telemetry: Telemetry
     settings: LookSettings
+    stopping: Callable[[], bool] = lambda: False
     keys: KeyWatch = field(init=False)
+    account: str = ""
     names: list[str] = field(default_factory=list)
     operations: Mapping[str, frozenset[str]] = field(default_factory=dict)
     _discovered_at: float | None = None
@@ -45,16 +47,23 @@ class Region:
     _read_at: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.keys = KeyWatch(self.ports.insights, self.clock, self._tell)
+        self.keys = KeyWatch(self.ports.insights, self.clock, self._tell, stopping=self.stopping)
 
     @property
     def name(self) -> str:
         return self.ports.region
 
     def look(
-        self, now: float, policies: Policies, states: Mapping[str, TableState], concerned: Collection[str]
+        self,
+        now: float,
+        policies: Policies,
+        states: Mapping[str, TableState],
+        concerned: Collection[str],
+        *,
+        switching: bool = False,
     ) -> Sighting:
-        """See the Region's tables. states: of those known here. concerned: others that something of ours is open on."""
+        """See the Region's tables. states: of those known here. concerned: others that something of ours is open on.
+        switching: whether a switch of Contributor Insights is, so that its outcome is to be seen."""
         trouble = self._discover()
         # A table that ListTables no longer names is described once more: only DescribeTable says that it is gone.
         candidates = {name for name in (*self.names, *states) if policies(name) is not None} | set(concerned)
@@ -64,12 +73,14 @@ class Region:
         sweep = self._is_due(self._swept_at, self.settings.sweep)
         strange = frozenset(name for name in names if name not in states or self._is_strange(name))
         glance = Glance(now, self.settings.window, sweep, self.settings.latency, self.settings.workers, strange)
-        reader = partial(self._read_keys, now, policies, states, names)
+        reader = partial(self._read_keys, now, policies, states, names, switching)
         sighting = observe(self.ports, names, states, self.operations, glance, reader)
         for event, sentence in sighting.troubles.items():
             self._tell(event, sentence)
         if sweep and not sighting.error:
             self._swept_at = self.clock.monotonic()
+        for observation in sighting.observations.values():
+            self.account = observation.description.key.account
         read = [name for name, observation in sighting.observations.items() if _is_read(observation)]
         self._read_at.update(dict.fromkeys(read, self.clock.monotonic()))
         return replace(sighting, survey=self.keys.survey)
@@ -86,15 +97,19 @@ class Region:
         policies: Policies,
         states: Mapping[str, TableState],
         names: Sequence[str],
+        switching: bool,  # noqa: FBT001 - bound by position
         heat: Mapping[Place, float],
     ) -> Mapping[str, Mapping[str, KeySample]]:
         known = [name for name in names if name in states]
         watched = {Place(name, dimension.index) for name in known for dimension in states[name].dimensions} | set(heat)
         ours = any(sampler.is_ours for state in states.values() for sampler in state.samplers.values())
-        surveying = ours or any(
-            policy is not None and policy.sampling is not Sampling.OFF for policy in map(policies, names)
-        )
-        return self.keys.look(now, heat, watched, surveying=surveying)
+        wanted = any(policy is not None and policy.sampling is not Sampling.OFF for policy in map(policies, names))
+        try:
+            return self.keys.look(now, heat, watched, surveying=ours or switching or wanted)
+        except Exception as error:  # noqa: BLE001 - odd data about keys must not hold up capacity
+            self.keys.survey = None
+            self._tell("keys.failed", f"reading keys failed, which is a bug in the watcher: {error!r}")
+            return {}
 
     def _is_strange(self, name: str) -> bool:
         """Not read for so long that the trailing window may leave a gap of minutes never seen."""

@@ -115,7 +115,6 @@ class Watcher:
                 cloaks=self._cloak_of,
                 on_metrics_requested=self.metrics.cloudwatch_metrics_requested,
                 on_trouble=functools.partial(self._cloudwatch_trouble, region),
-                wait=self.stopping.wait,
             )
             for region in config.aws.regions
         ]
@@ -281,10 +280,7 @@ class Daemon:
         self._nights.stop(NIGHT_STOP_SECONDS)
         self._server.stop()
         if finished:
-            released = self._watcher.cycle.release()
-            if released:
-                sentence = f"Contributor Insights put back as found, of {count(released, 'place')}"
-                self._log.info(Event.SAMPLING_RELEASED, sentence=sentence)
+            self._release()
             self._watcher.close()
         else:
             sentence = (
@@ -292,6 +288,16 @@ class Daemon:
             )
             self._log.error(Event.DAEMON_STOPPING, sentence=sentence)
         return finished
+
+    def _release(self) -> None:
+        """End what only this process would have ended."""
+        back, left = self._watcher.cycle.release(threading.Event().wait)
+        if back:
+            sentence = f"Contributor Insights put back as found, of {count(back, 'place')}"
+            self._log.info(Event.SAMPLING_RELEASED, sentence=sentence)
+        if left:
+            sentence = f"all keys of {count(left, 'place')} are still sampled; the next start of the watcher ends that"
+            self._log.warning(Event.SAMPLING_RELEASED, sentence=sentence)
 
     def _reload(self) -> None:
         """All that can fail comes first; a bad file changes nothing."""

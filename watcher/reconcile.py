@@ -48,7 +48,8 @@ def _reconcile_units(now: float, intent: Intent, sighting: Sighting) -> Settleme
 
 def _reconcile_switch(now: float, intent: Intent, switch: Switch, survey: Survey | None) -> Settlement | None:
     """By what a survey made after the intent shows, once AWS has finished switching."""
-    if survey is None or survey.at <= intent.time:
+    # An intent from the future is one from before the clock was set back.
+    if survey is None or survey.at <= intent.time <= now:
         return None
     sampler = survey.sampler(Place(intent.action.table.name, switch.index))
     if not sampler.is_settled:

@@ -126,6 +126,14 @@ def test_a_web_page_instead_of_xml_is_unavailable(faked: AwsClients) -> None:
         faked.sns(REGION).publish(TopicArn="arn:aws:sns:us-east-1:123456789012:t", Message="m")
 
 
+@pytest.mark.parametrize("error", [TypeError("secret"), AttributeError("secret"), ValueError("secret")])
+def test_an_answer_of_another_shape_is_no_bug_of_ours_and_its_words_stay_unsaid(error: Exception) -> None:
+    with pytest.raises(AwsUnavailable, match="not of the shape that AWS gives") as caught, aws_call(LIST_TABLES, ""):
+        raise error
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 def test_a_broken_answer_with_status_200_is_unavailable(faked: AwsClients, fake: FakeAws) -> None:
     fake.script("ListTables", Reply(200, "{not json"))
     with pytest.raises(AwsUnavailable, match="the answer lacks 'TableNames'"), aws_call(LIST_TABLES, ""):

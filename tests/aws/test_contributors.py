@@ -349,6 +349,28 @@ def test_aws_that_does_not_answer_is_not_asked_for_the_rest(
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        {"Contributors": [{"Keys": 5}]},
+        {"Contributors": "customer#7"},
+        {"Contributors": ["customer#7"]},
+        {"Contributors": [{"Keys": ["customer#7"], "Datapoints": "customer#7"}]},
+        {"Contributors": [{"Keys": ["customer#7"], "Datapoints": [5]}]},
+        ["customer#7"],
+        "customer#7",
+        5,
+    ],
+    ids=repr,
+)
+def test_a_report_of_another_shape_is_one_that_could_not_be_read(read: Read, fake: FakeAws, body: object) -> None:
+    fake.script("GetInsightRuleReport", Reply(200, json.dumps(body)))
+    seen = read.sample("PKT")
+    assert (seen.throttled, seen.complete) == ((), False)
+    assert seen.note.startswith("throttled keys could not be read: ")
+    assert "customer" not in seen.note
+
+
+@pytest.mark.parametrize(
     ("sampler", "note"),
     [
         pytest.param(Sampler(), "Contributor Insights is off: switch it on", id="off"),

@@ -87,15 +87,16 @@ def test_text_leaves_out_what_there_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "word", "before"),
+    ("state", "sequence", "word", "before"),
     [
-        pytest.param(IncidentState.OPEN, "ALARM", "OK", id="opens"),
-        pytest.param(IncidentState.WORSENED, "ALARM", "ALARM", id="stays open"),
-        pytest.param(IncidentState.RESOLVED, "OK", "ALARM", id="closes"),
+        pytest.param(IncidentState.OPEN, 1, "ALARM", "OK", id="opens"),
+        pytest.param(IncidentState.OPEN, 2, "ALARM", "ALARM", id="is open, and its keys have turned up"),
+        pytest.param(IncidentState.WORSENED, 2, "ALARM", "ALARM", id="stays open"),
+        pytest.param(IncidentState.RESOLVED, 3, "OK", "ALARM", id="closes"),
     ],
 )
-def test_alarm_states_agree_with_the_subject(state: IncidentState, word: str, before: str) -> None:
-    message = render(replace(ALERT, state=state), Format.CLOUDWATCH_ALARM)
+def test_alarm_states_agree_with_the_subject(state: IncidentState, sequence: int, word: str, before: str) -> None:
+    message = render(replace(ALERT, state=state, sequence=sequence), Format.CLOUDWATCH_ALARM)
     document = json.loads(message.body)
     assert message.subject == f"{word}: {ALERT.subject}"
     assert (document["NewStateValue"], document["OldStateValue"]) == (word, before)

@@ -25,7 +25,7 @@ from watcher.core.model import (
 from watcher.core.policy import Tuning
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
 from watcher.core.series import Series
-from watcher.core.state import DimensionState, Incident, Normal, Refusal, SamplerState, TableState
+from watcher.core.state import DimensionState, Incident, KeyMark, Normal, Refusal, SamplerState, TableState
 from watcher.core.track import Track
 from watcher.ports import Outgoing
 
@@ -68,9 +68,15 @@ def state(expected: int = 100) -> TableState:
         on_demand_since=T - 100_000,
         samplers={
             "": SamplerState(SamplerMode.OFF, SamplerMode.FULL, T - 60.5, T + 840, T - 60.5, 0.25, T - T % 86_400),
-            "by-day": SamplerState(refused_at=T - 30, refusal="denied", advised=SamplerMode.THROTTLED, noted="quota"),
+            "by-day": SamplerState(
+                refused_at=T - 30,
+                refusal="denied",
+                advised=SamplerMode.THROTTLED,
+                noted="quota",
+                told={"quota": T - 90},
+            ),
         },
-        hot_keys={"": ("one-key", "key:0123456789ab")},
+        hot_keys={"": KeyMark("one-key", "key:0123456789ab", T - 300.5, {"one-key": ("key:0123456789ab", "key:b")})},
     )
 
 

@@ -12,7 +12,7 @@ from watcher.core.model import Action, Alert, Change, Decision, Dimension, Inten
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
 from watcher.core.season import CELLS
 from watcher.core.series import Series
-from watcher.core.state import DimensionState, Incident, Normal, Refusal, SamplerState, TableState
+from watcher.core.state import DimensionState, Incident, KeyMark, Normal, Refusal, SamplerState, TableState
 from watcher.store.codec import Verdict
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
@@ -101,6 +101,14 @@ SAMPLERS = st.builds(
     noted=TEXTS,
     in_force=st.booleans(),
     reserved=NUMBERS,
+    told=st.dictionaries(TEXTS, NUMBERS, max_size=3),
+)
+KEY_MARKS = st.builds(
+    KeyMark,
+    verdict=TEXTS,
+    hottest=TEXTS,
+    at=NUMBERS,
+    told=st.dictionaries(TEXTS, st.lists(TEXTS, max_size=3).map(tuple), max_size=3),
 )
 REFUSALS = st.builds(Refusal, st.sampled_from(Outcome), NUMBERS, TEXTS)
 STATES = st.builds(
@@ -119,7 +127,7 @@ STATES = st.builds(
     dearer_since=st.none() | NUMBERS,
     on_demand_since=st.none() | NUMBERS,
     samplers=st.dictionaries(TEXTS, SAMPLERS, max_size=3),
-    hot_keys=st.dictionaries(TEXTS, st.tuples(TEXTS, TEXTS), max_size=3),
+    hot_keys=st.dictionaries(TEXTS, KEY_MARKS, max_size=3),
 )
 DECISIONS = st.builds(
     Decision,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.store import samples, strategies
 from watcher.core.model import Action, Alert, Change, Decision, Intent, Switch
-from watcher.core.state import DimensionState, Incident, Normal, Refusal, SamplerState, TableState
+from watcher.core.state import DimensionState, Incident, KeyMark, Normal, Refusal, SamplerState, TableState
 from watcher.errors import StoreError
 from watcher.store.codec import ALERT, DECISION, INTENT, STATE, VERDICT, Format, Json, Verdict
 from watcher.store.rules import without_caches
@@ -76,6 +76,7 @@ WRITTEN_SWITCHING = json.loads(INTENT.encode(samples.switch_intent()))["action"]
         (Incident, WRITTEN_STATE["incident"]),
         (Refusal, WRITTEN_STATE["refusal"]),
         (SamplerState, WRITTEN_STATE["samplers"][""] | WRITTEN_STATE["samplers"]["by-day"]),
+        (KeyMark, WRITTEN_STATE["hot_keys"][""]),
         (Decision, json.loads(DECISION.encode(samples.decision()))),
         (Intent, json.loads(INTENT.encode(samples.intent()))),
         (Action, WRITTEN_SWITCHING),
@@ -144,6 +145,18 @@ def test_older_documents_are_migrated_one_version_at_a_time() -> None:
     oldest["text"] = oldest.pop("sentence")
     assert form.decode(json.dumps(oldest)) == samples.decision()
     assert form.decode(json.dumps(oldest | {"v": 0, "mode": "act"})) == samples.decision()
+
+
+def test_a_hot_key_verdict_written_before_it_had_a_time_is_read_as_long_ago() -> None:
+    older = WRITTEN_STATE | {"hot_keys": {"by-day": ["one-key", "key:a"]}}
+    assert STATE.decode(json.dumps(older)).hot_keys == {"by-day": KeyMark("one-key", "key:a", at=0.0, told={})}
+
+
+@pytest.mark.parametrize("at", [True, "noon", None, []])
+def test_a_hot_key_verdict_of_no_time_is_damage(at: object) -> None:
+    mark = WRITTEN_STATE["hot_keys"][""] | {"at": at}
+    with pytest.raises(StoreError, match="expected a number"):
+        STATE.decode(json.dumps(WRITTEN_STATE | {"hot_keys": {"": mark}}))
 
 
 def test_a_migration_that_stumbles_over_damage_says_so() -> None:

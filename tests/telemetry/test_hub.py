@@ -118,6 +118,11 @@ def test_incident_lines(bench: Bench, state: IncidentState, severity: Severity, 
     ]
 
 
+def test_an_open_incident_that_is_told_again_is_no_second_one(bench: Bench) -> None:
+    again = replace(examples.alert(examples.key(), IncidentState.OPEN, Severity.CRITICAL), sequence=2)
+    assert events(bench.cycle(examples.cycle(told=[again]))) == [("incident.explained", "error")]
+
+
 @pytest.mark.parametrize(
     ("outcome", "level"),
     [
@@ -141,6 +146,23 @@ def test_the_sentence_of_an_action_names_the_floor_and_the_detail() -> None:
         "Refused, another change is under way: the auto scaling floor of writes from 100 to 579 units/s. "
         "Table is being updated."
     )
+
+
+@pytest.mark.parametrize(
+    ("lever", "outcome", "detail", "words"),
+    [
+        pytest.param(Lever.CAPACITY, Outcome.CANCELLED, "", "Not done, the table had changed meanwhile", id="a table"),
+        pytest.param(
+            Lever.FLOOR, Outcome.CANCELLED, "", "Not done, the scaling target had changed meanwhile", id="target"
+        ),
+        pytest.param(Lever.CAPACITY, Outcome.CANCELLED, "the watcher is stopping", "Not done", id="another reason"),
+        pytest.param(Lever.CAPACITY, Outcome.THROTTLED, "", "Refused, AWS throttles UpdateTable", id="a call"),
+        pytest.param(Lever.FLOOR, Outcome.THROTTLED, "", "Refused, AWS throttles RegisterScalableTarget", id="its own"),
+    ],
+)
+def test_what_is_said_of_an_action_fits_its_lever(lever: Lever, outcome: Outcome, detail: str, words: str) -> None:
+    one = examples.raise_decision(examples.key())
+    assert settlement_sentence(examples.settlement(one, outcome, detail, lever)).startswith(f"{words}: ")
 
 
 def test_a_repeated_region_error_is_logged_once_until_it_changes_or_clears(bench: Bench) -> None:
@@ -434,6 +456,27 @@ class TestHotKeys:
             "Refused, a permission is missing: Contributor Insights of index by-customer from no keys to throttled "
             "keys. allow dynamodb:UpdateContributorInsights"
         )
+
+    @pytest.mark.parametrize(
+        ("outcome", "detail", "words"),
+        [
+            pytest.param(Outcome.THROTTLED, "", "Refused, AWS throttles UpdateContributorInsights", id="throttled"),
+            pytest.param(Outcome.CANCELLED, "", "Not done, Contributor Insights had changed meanwhile", id="changed"),
+            pytest.param(Outcome.CANCELLED, " no time left", "Not done", id="a reason of its own is not contradicted"),
+            pytest.param(Outcome.UNCHANGED, "", "Not done, it is so already", id="nothing to do"),
+            pytest.param(Outcome.UNKNOWN, "", "No answer, so the next survey shows what became of it", id="no answer"),
+            pytest.param(Outcome.SUPERSEDED, " quota", "Left open, and not seen in force", id="it did not come about"),
+            pytest.param(Outcome.APPLIED, "", "Done", id="done"),
+        ],
+    )
+    def test_a_switch_has_words_of_its_own(self, outcome: Outcome, detail: str, words: str) -> None:
+        what = "Contributor Insights of index by-customer from no keys to throttled keys"
+        assert settlement_sentence(examples.switch(outcome, detail.strip())[1]) == f"{words}: {what}.{detail}"
+
+    @pytest.mark.parametrize("outcome", Outcome)
+    def test_no_outcome_of_a_switch_tells_of_capacity(self, outcome: Outcome) -> None:
+        sentence = settlement_sentence(examples.switch(outcome)[1])
+        assert not [words for words in ("UpdateTable", "table had", "the current value", "crash") if words in sentence]
 
     def test_the_outcome_of_a_switch_is_its_decisions_and_no_dimensions(self) -> None:
         decided, settlement = examples.switch(Outcome.APPLIED)

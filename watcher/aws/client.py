@@ -280,6 +280,17 @@ def aws_call(permission: Permission, subject: str) -> Iterator[None]:
         ) from error
     except (ClientError, BotoCoreError, ResponseParserError) as error:
         raise translated(error, permission, subject) from error
+    except (TypeError, AttributeError, ValueError) as error:
+        # botocore takes an answer apart as its model has it, and trips over one of another shape. What it says may
+        # repeat the answer, and so other people's key values.
+        raise AwsUnavailable(
+            f"the answer is not of the shape that AWS gives ({type(error).__name__})",
+            code="MalformedAnswer",
+            operation=permission.operation,
+            subject=subject,
+            hint="check endpoint_url",
+            retryable=True,
+        ) from None
 
 
 _CREDENTIAL_ERRORS = (

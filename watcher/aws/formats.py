@@ -128,7 +128,7 @@ def _alarm(alert: Alert) -> str:
         "StateChangeTime": _alarm_time(alert.time),
         "Region": REGION_NAMES.get(key.region, key.region),
         "AlarmArn": f"arn:{partition(key.region)}:cloudwatch:{key.region}:{key.account}:alarm:{name}",
-        "OldStateValue": "OK" if alert.state is IncidentState.OPEN else "ALARM",
+        "OldStateValue": "OK" if alert.state is IncidentState.OPEN and alert.sequence == 1 else "ALARM",
         "OKActions": [],
         "AlarmActions": [],
         "InsufficientDataActions": [],

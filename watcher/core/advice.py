@@ -253,8 +253,8 @@ def _key_facts(incident: Incident, found: Mapping[str, HotKeyFinding]) -> list[t
         facts.append((f"hot keys{of}", finding.sentence))
         if finding.keys:
             facts.append((f"keys{of}", "; ".join(_key_fact(key) for key in finding.keys[:KEYS_SHOWN])))
-        elif finding.verdict is KeyVerdict.UNKNOWN:
-            facts += [(f"not seen{of}", blind) for blind in finding.blind]
+        elif finding.verdict is KeyVerdict.UNKNOWN and finding.blind:
+            facts.append((f"not seen{of}", " ".join(finding.blind)))
     return facts
 
 

@@ -107,6 +107,7 @@ class SamplerState:
     advised: the mode last advised, not to be repeated. noted: the last thing recorded of a place that is left as it
     is. in_force: whether what we set was accepted or seen, so that its absence later is another hand's. reserved:
     dollars of ``spent`` that the window of full mode now on was given, to be taken back should it never have begun.
+    told: when something was last recorded of the place, by note, so that what comes and goes is not told each time.
     """
 
     found: SamplerMode | None = None
@@ -122,10 +123,24 @@ class SamplerState:
     noted: str = ""
     in_force: bool = False
     reserved: float = 0.0
+    told: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_ours(self) -> bool:
         return self.found is not None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMark:
+    """The last hot-key verdict told of a table or index: its word, its hottest key and when it was told.
+
+    told: the hottest keys told in the incident at that time, by the verdict's word; of each word the newest ones.
+    """
+
+    verdict: str
+    hottest: str
+    at: float = 0.0
+    told: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +155,7 @@ class TableState:
     have cost less without a break, None while it would not; on_demand_since: since when it is advised.
 
     samplers: Contributor Insights by index ("" for the table), where this watcher had a hand in it. hot_keys: the last
-    hot-key verdict told, by index, so that history holds transitions: the verdict's word and its hottest key."""
+    hot-key verdict told, by index, so that history holds news and not every minute's turn."""
 
     dimensions: Mapping[Dimension, DimensionState] = field(default_factory=dict)
     latency: Mapping[str, Normal] = field(default_factory=dict)
@@ -156,4 +171,4 @@ class TableState:
     dearer_since: float | None = None
     on_demand_since: float | None = None
     samplers: Mapping[str, SamplerState] = field(default_factory=dict)
-    hot_keys: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    hot_keys: Mapping[str, KeyMark] = field(default_factory=dict)

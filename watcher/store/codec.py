@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from watcher.core.insights import SamplerMode
 from watcher.core.model import Action, Alert, Change, Decision, Dimension, Intent, Kind, Lever, Switch, TableKey
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
-from watcher.core.state import DimensionState, Incident, Normal, Refusal, SamplerState, TableState
+from watcher.core.state import DimensionState, Incident, KeyMark, Normal, Refusal, SamplerState, TableState
 from watcher.errors import StoreError
 from watcher.store.rules import KEPT_DIMENSION_FIELDS
 
@@ -240,6 +240,7 @@ def _write_sampler(sampler: SamplerState) -> Json:
             "noted": sampler.noted,
             "in_force": sampler.in_force,
             "reserved": sampler.reserved,
+            "told": dict(sampler.told) or None,
         }
     )
 
@@ -259,6 +260,24 @@ def _read_sampler(document: Json) -> SamplerState:
         noted=read_text(document["noted"]),
         in_force=bool(document["in_force"]),
         reserved=_number(document["reserved"]),
+        told={note: _number(at) for note, at in document.get("told", {}).items()},
+    )
+
+
+def _write_key_mark(mark: KeyMark) -> Json:
+    told = {verdict: list(keys) for verdict, keys in mark.told.items()}
+    return {"verdict": mark.verdict, "hottest": mark.hottest, "at": mark.at, "told": told}
+
+
+def _read_key_mark(document: Any) -> KeyMark:  # noqa: ANN401 - JSON of either shape
+    if isinstance(document, list):  # as it was written before it had a time
+        verdict, hottest = document
+        return KeyMark(read_text(verdict), read_text(hottest))
+    return KeyMark(
+        verdict=read_text(document["verdict"]),
+        hottest=read_text(document["hottest"]),
+        at=_number(document["at"]),
+        told={verdict: tuple(read_text(key) for key in keys) for verdict, keys in document["told"].items()},
     )
 
 
@@ -282,7 +301,7 @@ def _write_state(state: TableState) -> Json:
             "dearer_since": state.dearer_since,
             "on_demand_since": state.on_demand_since,
             "samplers": {index: _write_sampler(sampler) for index, sampler in state.samplers.items()} or None,
-            "hot_keys": {index: list(mark) for index, mark in state.hot_keys.items()} or None,
+            "hot_keys": {index: _write_key_mark(mark) for index, mark in state.hot_keys.items()} or None,
         }
     )
 
@@ -305,10 +324,7 @@ def _read_state(document: Json) -> TableState:
         dearer_since=_maybe(_number, document.get("dearer_since")),
         on_demand_since=_maybe(_number, document.get("on_demand_since")),
         samplers={index: _read_sampler(sampler) for index, sampler in document.get("samplers", {}).items()},
-        hot_keys={
-            index: (read_text(verdict), read_text(hottest))
-            for index, (verdict, hottest) in document.get("hot_keys", {}).items()
-        },
+        hot_keys={index: _read_key_mark(mark) for index, mark in document.get("hot_keys", {}).items()},
     )
 
 

@@ -238,8 +238,9 @@ class TelemetryHub:
         resolved = alert.state is IncidentState.RESOLVED
         critical = alert.severity is Severity.CRITICAL
         log = self._log.info if resolved else self._log.error if critical else self._log.warning
+        again = alert.state is IncidentState.OPEN and alert.sequence > 1
         log(
-            _INCIDENT_EVENTS[alert.state],
+            Event.INCIDENT_EXPLAINED if again else _INCIDENT_EVENTS[alert.state],
             **_of(alert.table),
             index=alert.index,
             incident=alert.incident,
@@ -375,10 +376,35 @@ _OUTCOME_WORDS: Mapping[Outcome, str] = {
 }
 
 
+# Where another call was made, or another thing looked at, than of capacity.
+_LEVER_WORDS: Mapping[Lever, Mapping[Outcome, str]] = {
+    Lever.CAPACITY: {},
+    Lever.FLOOR: {
+        Outcome.CANCELLED: "Not done, the scaling target had changed meanwhile",
+        Outcome.THROTTLED: "Refused, AWS throttles RegisterScalableTarget",
+    },
+    Lever.SAMPLING: {
+        Outcome.CANCELLED: "Not done, Contributor Insights had changed meanwhile",
+        Outcome.THROTTLED: "Refused, AWS throttles UpdateContributorInsights",
+        Outcome.UNCHANGED: "Not done, it is so already",
+        Outcome.UNKNOWN: "No answer, so the next survey shows what became of it",
+        Outcome.SUPERSEDED: "Left open, and not seen in force",
+    },
+}
+
+
+def _outcome_words(settlement: Settlement) -> str:
+    outcome = settlement.outcome
+    if outcome is Outcome.CANCELLED and settlement.detail:
+        return "Not done"  # the detail says why, and it may be another reason than a change
+    own = _LEVER_WORDS[settlement.intent.action.lever]
+    return own.get(outcome) or _OUTCOME_WORDS.get(outcome, outcome.value)
+
+
 def settlement_sentence(settlement: Settlement) -> str:
     """``Done: writes from 100 to 400 units/s.`` and AWS's own words where there are any."""
     action = settlement.intent.action
-    words = _OUTCOME_WORDS.get(settlement.outcome, settlement.outcome.value)
+    words = _outcome_words(settlement)
     detail = f" {settlement.detail}" if settlement.detail else ""
     if action.switch is not None:
         return f"{words}: {_switch_words(action.switch)}.{detail}"

@@ -34,6 +34,7 @@ class Event(StrEnum):
     HOT_KEYS_NAMED = "hot_keys.named"  # with the keys in their allowed form, so for debugging only
     SAMPLING_RELEASED = "sampling.released"
     INCIDENT_OPENED = "incident.opened"
+    INCIDENT_EXPLAINED = "incident.explained"  # its hot keys turned up, or turned out to be another pattern
     INCIDENT_WORSENED = "incident.worsened"
     INCIDENT_RESOLVED = "incident.resolved"
     ALERT_UNDELIVERED = "alert.undelivered"
@@ -56,6 +57,7 @@ class Event(StrEnum):
 
 INCIDENT_WORDS: Mapping[str, str] = {
     Event.INCIDENT_OPENED: "INCIDENT OPENED",
+    Event.INCIDENT_EXPLAINED: "INCIDENT EXPLAINED",
     Event.INCIDENT_WORSENED: "INCIDENT WORSENED",
     Event.INCIDENT_RESOLVED: "INCIDENT RESOLVED",
 }

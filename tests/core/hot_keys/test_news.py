@@ -8,13 +8,13 @@ import pytest
 
 from tests.core.builders import INDEX_WRITE, NOON, ago, observed, only, run, table, throughput
 from watcher.core.hot_keys import KeyVerdict
-from watcher.core.hot_keys.news import findings, hottest
+from watcher.core.hot_keys.news import REMEMBERED, findings, hottest, news
 from watcher.core.insights import KeySample, KeyTrace, SamplerMode
 from watcher.core.model import TABLE_WRITE, Decision, Dimension, TableObservation
 from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Cause, IncidentState, Reason
 from watcher.core.result import StepResult
-from watcher.core.state import TableState
+from watcher.core.state import KeyMark, TableState
 
 INDEX = INDEX_WRITE.index
 INDEXED = table(index=throughput())
@@ -32,6 +32,7 @@ def named(*keys: tuple[str, float]) -> KeySample:
 
 ONE = named(("key:a", 300))
 OTHER = named(("key:b", 300))
+FEW = named(("key:a", 100), ("key:b", 100), ("key:c", 100))
 UNREAD = KeySample(NOON, NOON, note="no permission", complete=False)
 
 
@@ -70,25 +71,125 @@ def test_keys_of_an_index_that_is_gone_are_nobodys() -> None:
     assert run(seen).explanation.hot_keys == {}
 
 
+def at(seconds: float, verdict: str, hottest: str, **told: tuple[str, ...]) -> KeyMark:
+    """A verdict told so many seconds ago. told: by the verdict's word, written as Python can."""
+    return KeyMark(verdict, hottest, NOON - seconds, {word.replace("_", "-"): keys for word, keys in told.items()})
+
+
+def open_since(seconds: float, mark: KeyMark | None = None) -> TableState:
+    incident = run(heated(None)).state.incident
+    assert incident is not None
+    incident = replace(incident, opened_at=NOON - seconds)
+    return TableState(incident=incident, hot_keys={} if mark is None else {"": mark})
+
+
 @pytest.mark.parametrize(
-    ("before", "sample", "news"),
+    ("last", "sample", "news"),
     [
-        pytest.param({}, ONE, True, id="the first verdict"),
-        pytest.param({"": ("one-key", "key:a")}, ONE, False, id="the same verdict on the same key"),
-        pytest.param({"": ("one-key", "key:a")}, OTHER, True, id="the same verdict on another key"),
-        pytest.param({"": ("few-keys", "key:a")}, ONE, True, id="another verdict"),
-        pytest.param({}, UNREAD, True, id="that nothing can be said, where nothing was"),
-        pytest.param({"": ("one-key", "key:a")}, UNREAD, False, id="that nothing can be said any more"),
+        pytest.param(None, ONE, True, id="the first verdict"),
+        pytest.param(at(60, "one-key", "key:a", one_key=("key:a",)), ONE, False, id="the same verdict on the same key"),
+        pytest.param(at(60, "one-key", "key:a", one_key=("key:a",)), OTHER, False, id="another key, so soon"),
+        pytest.param(at(1799, "one-key", "key:a", one_key=("key:a",)), OTHER, False, id="another key before the pause"),
+        pytest.param(at(1800, "one-key", "key:a", one_key=("key:a",)), OTHER, True, id="another key after the pause"),
+        pytest.param(at(60, "one-key", "key:a", one_key=("key:a",)), FEW, True, id="a new verdict, at once"),
+        pytest.param(
+            at(60, "one-key", "key:a", one_key=("key:a",), few_keys=("key:a",)),
+            FEW,
+            False,
+            id="a verdict that comes back",
+        ),
+        pytest.param(
+            at(7000, "one-key", "key:a", one_key=("key:a",), few_keys=("key:a",)),
+            FEW,
+            False,
+            id="a verdict that comes back after hours",
+        ),
+        pytest.param(
+            at(1799, "one-key", "key:a", one_key=("key:a",), few_keys=("key:b",)),
+            FEW,
+            False,
+            id="a verdict that comes back on another key, before the pause",
+        ),
+        pytest.param(
+            at(1800, "one-key", "key:a", one_key=("key:a",), few_keys=("key:b",)),
+            FEW,
+            True,
+            id="a verdict that comes back on another key, after the pause",
+        ),
+        pytest.param(None, UNREAD, True, id="that nothing can be said, where nothing was"),
+        pytest.param(
+            at(7000, "one-key", "key:a", one_key=("key:a",)), UNREAD, False, id="that nothing can be said any more"
+        ),
+        pytest.param(at(60, "unknown", "", unknown=("",)), ONE, True, id="a key, at once, where nothing could be said"),
     ],
 )
-def test_what_is_news(before: dict[str, tuple[str, str]], sample: KeySample, *, news: bool) -> None:
-    result = run(heated(sample), state=TableState(hot_keys=before))
+def test_what_is_news_within_an_incident(last: KeyMark | None, sample: KeySample, *, news: bool) -> None:
+    state = open_since(7200, last)
+    result = run(heated(sample), state=state)
+
     assert bool(told(result)) is news
+    if not news:
+        assert result.state.hot_keys == state.hot_keys
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sample", "news"),
+    [
+        pytest.param(601, OTHER, True, id="another key than before the incident, at once"),
+        pytest.param(600, OTHER, False, id="another key than in it"),
+        pytest.param(601, FEW, True, id="a verdict that the incident before had"),
+        pytest.param(600, FEW, False, id="a verdict that this incident had"),
+        pytest.param(601, ONE, False, id="what stands as it was told last"),
+    ],
+)
+def test_each_incident_is_told_anew(seconds: float, sample: KeySample, *, news: bool) -> None:
+    last = at(seconds, "one-key", "key:a", one_key=("key:a",), few_keys=("key:a",))
+    result = run(heated(sample), state=open_since(600, last))
+
+    assert bool(told(result)) is news
+    if news:
+        assert [len(keys) for keys in result.state.hot_keys[""].told.values()] == [1]
+
+
+@pytest.mark.parametrize("sample", [pytest.param(OTHER, id="another key"), pytest.param(FEW, id="a verdict told")])
+def test_what_is_too_little_for_an_incident_does_not_fill_history_either(sample: KeySample) -> None:
+    last = at(60, "one-key", "key:a", one_key=("key:a",), few_keys=("key:a",))
+    found = run(heated(sample)).explanation.hot_keys
+    assert news(NOON, TablePolicy(), INDEXED, TableState(hot_keys={"": last}), found) == ([], {"": last})
+
+
+@pytest.mark.parametrize(
+    ("period", "keys", "expected"),
+    [
+        pytest.param(1, 2, 2, id="two keys in turns of a minute: each once"),
+        pytest.param(10, 3, 3, id="three keys in turns of ten minutes: each once"),
+        pytest.param(1, 720, 24, id="another key every minute: each half hour"),
+    ],
+)
+def test_half_a_day_of_unsteady_keys_does_not_fill_history(period: int, keys: int, expected: int) -> None:
+    steady = run(heated(ONE)).explanation.hot_keys[""]
+    state, decisions = open_since(0), []
+    for minute in range(720):
+        hottest = replace(steady.keys[0], key=f"key:{minute // period % keys}")
+        found = {"": replace(steady, keys=(hottest,))}
+        new, marks = news(NOON + 60.0 * minute, TablePolicy(), INDEXED, state, found)
+        decisions += new
+        state = replace(state, hot_keys=marks)
+
+    assert len(decisions) == expected
+
+
+def test_of_a_key_that_moves_for_days_the_newest_are_remembered() -> None:
+    several = tuple(f"key:{number}" for number in range(REMEMBERED))
+    state = open_since(7200, KeyMark("one-key", several[-1], NOON - 3600, {"few-keys": ("",), "one-key": several}))
+    mark = run(heated(OTHER), state=state).state.hot_keys[""]
+
+    assert mark.told == {"few-keys": ("",), "one-key": (*several[1:], "key:b")}
 
 
 def test_what_was_told_is_remembered_and_forgotten_with_the_incident() -> None:
     first = run(heated(ONE))
-    assert first.state.hot_keys == {"": ("one-key", "key:a")}
+    assert first.state.hot_keys == {"": KeyMark("one-key", "key:a", NOON, {"one-key": ("key:a",)})}
 
     silent = run(heated(None, events=0), state=first.state, now=NOON + 300)
     assert silent.state.incident is not None
@@ -127,9 +228,8 @@ def test_a_worse_message_that_names_the_keys_names_them_for_good() -> None:
 
 
 def test_another_verdict_is_worth_a_message_and_each_only_one() -> None:
-    few = named(("key:a", 100), ("key:b", 100), ("key:c", 100))
     first = run(heated(ONE))
-    second = run(heated(few), state=first.state)
+    second = run(heated(FEW), state=first.state)
     third = run(heated(ONE), state=second.state)
 
     assert "few keys" in only(second.alerts).subject

@@ -46,6 +46,7 @@ def case(
     samplers: Mapping[str, SamplerState] | None = None,
     sort: str = "at",
     left: bool = False,
+    unseen: bool = False,
 ) -> SamplingCase:
     """One table; its requests are 1,000 a minute at every place unless ``events`` says otherwise. left: the config."""
     policy = None if left else TablePolicy(mode=mode, sampling=sampling)
@@ -57,6 +58,7 @@ def case(
         state=TableState(samplers=samplers or {}),
         needs=needs or {},
         events=usual if events is None else events,
+        unseen=unseen,
     )
 
 

@@ -30,7 +30,7 @@ from tests.core.sampling.sampling_cases import (
 from watcher.core.insights import Sampling, Survey
 from watcher.core.prices import dollars
 from watcher.core.reasons import Mode, Outcome, Reason
-from watcher.core.sampling import SamplingCase, SamplingLimits, plan
+from watcher.core.sampling import SamplingCase, SamplingLimits, absorbed, plan
 from watcher.core.state import SamplerState
 
 # -- refusals, failures and pauses -------------------------------------------------------------------------------------
@@ -165,15 +165,123 @@ def test_what_holds_is_said_once_and_shown_always(
     assert bool(first.lost) != ("full mode costs" in sentence(first) or "every access on top" in sentence(first))
 
 
-def test_what_holds_is_said_again_after_it_was_well() -> None:
+@pytest.mark.parametrize(
+    ("later", "told"),
+    [
+        pytest.param(3_599, [], id="it comes and goes within the hour: told already"),
+        pytest.param(3_600, [FOREIGN], id="an hour after it was told: news"),
+        pytest.param(-1, [FOREIGN], id="the clock was set back: news"),
+    ],
+)
+def test_what_holds_is_said_again_after_it_was_well(later: float, told: list[tuple[Reason, Mode, Outcome]]) -> None:
     one = case()
     first = only(one, surveyed({"": ALL}))
     well = only(replace(one, state=first.state), surveyed({}, at=NOON + 60), now=NOON + 60)
     assert said(well) == [ON]
     quiet = replace(case(sampling=Sampling.OFF), state=first.state)
     forgotten = only(quiet, surveyed({"": ALL}, at=NOON + 60), now=NOON + 60)
-    assert forgotten.state.samplers == {}
-    assert said(only(replace(one, state=forgotten.state), surveyed({"": ALL}))) == [FOREIGN]
+    assert forgotten.state.samplers[""].noted == ""
+    again = only(replace(one, state=forgotten.state), surveyed({"": ALL}), now=NOON + later)
+    assert said(again) == told
+    assert again.state.samplers[""].noted
+
+
+def test_what_was_told_is_forgotten_in_time() -> None:
+    first = only(case(), surveyed({"": ALL}))
+    quiet = replace(case(sampling=Sampling.OFF), state=first.state)
+    assert only(quiet, surveyed({"": ALL}), now=NOON + 3_600).state.samplers == {}
+
+
+@pytest.mark.parametrize(
+    ("lame", "held"),
+    [
+        pytest.param(None, Reason.HOLD_SAMPLING_QUOTA, id="the Region is surveyed every other minute only"),
+        pytest.param(surveyed(rules=None), Reason.HOLD_SAMPLING_QUOTA, id="its rules are counted every other minute"),
+    ],
+)
+def test_a_survey_that_comes_and_goes_does_not_repeat_what_holds(lame: Survey | None, held: Reason) -> None:
+    state, told = case().state, []
+    for minute in range(0, 300, 2):
+        for survey, at in ((surveyed(rules=99), minute), (lame, minute + 1)):
+            made = only(replace(case(), state=state), survey, now=NOON + 60 * at)
+            state = made.state
+            told += [decision.reason for decision in made.decisions]
+            assert made.lost[""]
+    assert told == [held]
+
+
+@pytest.mark.parametrize(
+    ("mode", "limits", "most"),
+    [
+        pytest.param(Mode.ACT, SamplingLimits(rules=0), 5, id="no rules"),
+        pytest.param(Mode.ACT, SamplingLimits(usd_per_day=0.0), 5, id="no dollars"),
+        pytest.param(Mode.ADVISE, SamplingLimits(), 5, id="advice"),
+    ],
+)
+def test_a_need_that_comes_and_goes_is_told_once_an_hour(mode: Mode, limits: SamplingLimits, most: int) -> None:
+    one, told = case(sampling=Sampling.ON_INCIDENT, mode=mode), 0
+    state = one.state
+    for minute in range(300):
+        now = NOON + 60 * minute
+        needs = INCIDENT if minute % 15 < 3 else {}
+        made = only(replace(one, state=state, needs=needs), surveyed(at=now), now=now, limits=limits)
+        state = made.state
+        told += len(made.decisions)
+        assert bool(made.lost) == bool(needs)
+        assert len(made.actions) <= len(made.decisions)
+    assert told == most
+
+
+# -- tries that fail ---------------------------------------------------------------------------------------------------
+
+PASSING = [Outcome.THROTTLED, Outcome.BUSY, Outcome.CANCELLED, Outcome.UNKNOWN, Outcome.DENIED]
+
+
+def tried(one: SamplingCase, survey: Survey, outcome: Outcome, minutes: int) -> tuple[int, list[str]]:
+    """How often it was tried while AWS always answers so, and what was told."""
+    state, tries, told = one.state, 0, []
+    for minute in range(minutes):
+        now = NOON + 60 * minute
+        made = only(replace(one, state=state), replace(survey, at=now), now=now)
+        memory = made.state.samplers[""]
+        for action in made.actions:
+            assert action.switch is not None
+            memory = absorbed(memory, action.switch, outcome, "no", now + 1)
+        state = replace(made.state, samplers={"": memory})
+        tries += len(made.actions)
+        told += [decision.sentence for decision in made.decisions]
+    return tries, told
+
+
+@pytest.mark.parametrize("outcome", PASSING)
+def test_a_put_back_that_fails_again_and_again_is_told_once_per_reason(outcome: Outcome) -> None:
+    tries, told = tried(case(sampling=Sampling.OFF, samplers={"": OURS}), surveyed({"": KEYS}), outcome, 300)
+    assert tries >= 300 / 6
+    assert [one.partition(": ")[2] for one in told] == [
+        'the config now says sampling = "off"',
+        "the last attempt was not seen to work",
+    ]
+
+
+@pytest.mark.parametrize("outcome", PASSING)
+def test_a_switch_on_that_fails_again_and_again_is_told_three_times_an_hour(outcome: Outcome) -> None:
+    tries, told = tried(case(), surveyed(), outcome, 300)
+    assert tries >= 5
+    assert len([one for one in told if one.startswith("sample throttled keys")]) == 3 * 5
+    assert len(told) == (6 if outcome is Outcome.DENIED else 5)
+
+
+def test_once_it_was_on_the_next_switch_is_news() -> None:
+    first = only(case(), surveyed())
+    (action,) = first.actions
+    assert action.switch is not None
+    on = absorbed(first.state.samplers[""], action.switch, Outcome.APPLIED, "", NOON)
+    back = only(case(sampling=Sampling.OFF, samplers={"": on}), surveyed({"": KEYS}, at=NOON + 90), now=NOON + 90)
+    (action,) = back.actions
+    assert action.switch is not None
+    off = absorbed(back.state.samplers[""], action.switch, Outcome.APPLIED, "", NOON + 90)
+    assert (off.is_ours, off.noted) == (False, "")
+    assert said(only(case(samplers={"": off}), surveyed(at=NOON + 180), now=NOON + 180)) == [ON]
 
 
 def test_a_changed_reason_is_news() -> None:
@@ -188,17 +296,28 @@ def test_a_changed_reason_is_news() -> None:
 # -- advice ------------------------------------------------------------------------------------------------------------
 
 
-def test_advice_is_given_once_until_the_need_ends() -> None:
+def test_advice_is_given_once_until_the_need_ends_and_once_an_hour() -> None:
     one = case(sampling=Sampling.ON_INCIDENT, mode=Mode.ADVISE, needs=INCIDENT)
     told = []
     state = one.state
-    for needs in (INCIDENT, INCIDENT, {}, INCIDENT):
-        made = only(replace(one, state=state, needs=needs), surveyed())
+    for at, needs in ((0, INCIDENT), (60, INCIDENT), (120, {}), (180, INCIDENT), (240, {}), (3_600, INCIDENT)):
+        made = only(replace(one, state=state, needs=needs), surveyed(), now=NOON + at)
         told.append(len(made.decisions))
         assert bool(made.lost) == bool(needs)
         state = made.state
-    assert told == [1, 0, 0, 1]
+    assert told == [1, 0, 0, 0, 0, 1]
     assert not state.samplers[""].is_ours
+
+
+def test_advice_to_a_need_that_came_back_soon_is_not_repeated_later() -> None:
+    one = case(sampling=Sampling.ON_INCIDENT, mode=Mode.ADVISE, needs=INCIDENT)
+    told = []
+    state = one.state
+    for at, needs in ((0, INCIDENT), (60, {}), (120, INCIDENT), (3_600, INCIDENT)):
+        made = only(replace(one, state=state, needs=needs), surveyed(), now=NOON + at)
+        told.append(len(made.decisions))
+        state = made.state
+    assert told == [1, 0, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,7 @@ def test_full_mode_remembers_its_end_and_its_price() -> None:
         spent=pytest.approx(0.144),  # type: ignore[arg-type]  # equal to a float
         spent_day=MIDNIGHT,
         reserved=pytest.approx(0.144),  # type: ignore[arg-type]
+        told={"on full": NOON},
     )
     assert sentence(made) == (
         "sample all keys of orders for at most 15 min: 1,200 throttled requests that a key may explain; about $0.14"

@@ -24,6 +24,7 @@ from tests.core.sampling.sampling_cases import (
     described,
     key,
     only,
+    ours_full,
     surveyed,
 )
 from watcher.core.insights import Place, Sampler, SamplerMode, Sampling, Survey
@@ -210,6 +211,7 @@ ALL_ON = {Place("a"): KEYS, Place("b"): KEYS}
             id="on for a second less: the next one does",
         ),
         pytest.param(98, crowd(needs={"": 1.0}), ["b"], id="one that throttles itself does not"),
+        pytest.param(98, crowd(unseen=True), ["b"], id="nor one that was not looked at, which may throttle"),
         pytest.param(98, crowd(state=case("a").state), ["b"], id="nor one of another hand"),
     ],
 )
@@ -220,6 +222,18 @@ def test_who_gives_way(rules: int, cases: Sequence[SamplingCase], back: list[str
     if back:
         assert "freed" in made[key("c")].lost[""]
         assert "its rules go to c, which throttles" in made[key(back[0])].decisions[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("switches", "back"),
+    [
+        pytest.param(0, [], id="nothing may be switched on: nobody gives way in vain"),
+        pytest.param(1, ["a"], id="one switch: the calmest does"),
+    ],
+)
+def test_nobody_gives_way_where_nothing_is_switched_on(switches: int, back: list[str]) -> None:
+    made = plan(NOON, SamplingLimits(switches=switches), Survey(NOON, ALL_ON, 98), crowd())
+    assert names(made, on=False) == back
 
 
 def test_an_advice_makes_nobody_give_way() -> None:
@@ -262,9 +276,128 @@ def test_two_windows_in_one_cycle_share_the_day() -> None:
     assert names(plan(NOON, LIMITS, surveyed(), cases)) == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("events", "others", "spent", "goes_back"),
+    [
+        pytest.param(500_000.0, 0.0, 0.5, False, id="less than it was given: that stays set aside"),
+        pytest.param(1_000_000.0, 0.0, 0.9, False, id="twice the traffic, and room for it: it is counted"),
+        pytest.param(1_000_000.0, 4.1, 0.9, False, id="just the limit"),
+        pytest.param(1_000_000.0, 4.11, 0.9, True, id="a cent more: back at once"),
+        pytest.param(500_000.0, 4.9, 0.5, False, id="beyond the limit, but not by this place"),
+        pytest.param(None, 4.9, 0.5, False, id="traffic that is not known is not priced"),
+    ],
+)
+def test_full_mode_is_priced_anew_while_it_is_on(
+    events: float | None,
+    others: float,
+    spent: float,
+    goes_back: bool,  # noqa: FBT001  # a table's column
+) -> None:
+    other = case("other", samplers={"": SamplerState(spent=others, spent_day=MIDNIGHT)})
+    one = case(
+        sampling=Sampling.ON_INCIDENT,
+        needs=INCIDENT,
+        events={} if events is None else {"": events},
+        samplers={"": ours_full()},
+    )
+    made = plan(NOON, LIMITS, surveyed({"": ALL}), [other, one])[key()]
+    memory = made.state.samplers[""]
+    assert memory.spent == pytest.approx(spent)
+    assert memory.reserved == pytest.approx(spent)
+    assert bool(made.actions) == goes_back
+    assert [decision.sentence.partition(": ")[2] for decision in made.decisions] == (
+        ["it costs more than expected, and today's dollars are spent"] if goes_back else []
+    )
+
+
+def test_what_cannot_be_put_back_yet_is_priced_when_it_can() -> None:
+    one = case(
+        sampling=Sampling.ON_INCIDENT, needs=INCIDENT, events={"": 9_000_000.0}, samplers={"": ours_full(NOON - 60)}
+    )
+    early = only(one, surveyed(at=NOON - 60))
+    assert (early.actions, early.state.samplers[""].spent) == ((), 0.5)
+    late = only(replace(one, state=early.state), surveyed({"": ALL}, at=NOON + 60), now=NOON + 60)
+    assert len(late.actions) == 1
+
+
+def test_what_grows_after_midnight_is_of_the_new_day() -> None:
+    one = case(
+        sampling=Sampling.ON_INCIDENT,
+        needs=INCIDENT,
+        events={"": 1_000_000.0},
+        samplers={"": replace(ours_full(MIDNIGHT - 300), spent=4.9, spent_day=MIDNIGHT - 86_400)},
+    )
+    memory = only(one, surveyed({"": ALL}, at=MIDNIGHT), now=MIDNIGHT).state.samplers[""]
+    assert memory.spent == pytest.approx(0.4)
+    assert memory.spent_day == MIDNIGHT
+
+
 def test_a_new_day_begins_at_nothing() -> None:
     old = SamplerState(full_at=MIDNIGHT - HOUR, spent=4.9, spent_day=MIDNIGHT - 86_400)
     one = case(sampling=Sampling.ON_INCIDENT, needs=INCIDENT, samplers={"": old}, events={"": 400_000.0})
     made = only(one, surveyed(at=MIDNIGHT), now=MIDNIGHT)
     assert made.state.samplers[""].spent == pytest.approx(0.36)
     assert made.state.samplers[""].spent_day == MIDNIGHT
+
+
+# -- advice ------------------------------------------------------------------------------------------------------------
+
+
+def test_advices_fit_the_quota_all_together() -> None:
+    cases = [case(name, mode=Mode.ADVISE) for name in "abc"]
+    limits = SamplingLimits(rules=4)
+    first = plan(NOON, limits, surveyed(), cases)
+    assert names(first) == ["a", "b"]
+    (held,) = first[key("c")].decisions
+    assert (held.reason, held.evidence["used"]) == (Reason.HOLD_SAMPLING_QUOTA, 4)
+    cases = [replace(one, state=first[one.key].state) for one in cases]
+    second = plan(NOON + 60, limits, surveyed(at=NOON + 60), cases)
+    assert [made.decisions for made in second.values()] == [(), (), ()]
+    followed = Survey(NOON + 120, {Place("a"): KEYS}, 2)
+    assert names(plan(NOON + 120, SamplingLimits(rules=6), followed, cases)) == ["c"]
+
+
+def test_standing_advice_takes_nothing_from_those_that_act() -> None:
+    cases = [case("a", mode=Mode.ADVISE, samplers={"": SamplerState(advised=THROTTLED)}), case("b")]
+    assert names(plan(NOON, SamplingLimits(rules=2), surveyed(), cases)) == ["b"]
+
+
+# -- not looked at -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "back"),
+    [
+        pytest.param(case(unseen=True), [], id="nothing is switched on"),
+        pytest.param(case(unseen=True, mode=Mode.ADVISE), [], id="nor advised to"),
+        pytest.param(
+            case(unseen=True, sampling=Sampling.ON_INCIDENT, samplers={"": ours_full()}, events={"": 9e9}),
+            [],
+            id="whether the need is over, or traffic grew, is not known",
+        ),
+        pytest.param(
+            case(unseen=True, sampling=Sampling.ON_INCIDENT, samplers={"": ours_full(NOON - 900)}),
+            ["orders"],
+            id="but its time is up all the same",
+        ),
+        pytest.param(
+            case(unseen=True, sampling=Sampling.OFF, samplers={"": ours_full()}),
+            ["orders"],
+            id="and the config is known",
+        ),
+        pytest.param(
+            case(unseen=True, left=True, samplers={"": ours_full()}), ["orders"], id="as when the table has left it"
+        ),
+    ],
+)
+def test_a_table_that_was_not_looked_at(one: SamplingCase, back: list[str]) -> None:
+    survey = surveyed({"": ALL} if one.state.samplers else {})
+    made = plan(NOON, LIMITS, survey, [one])
+    assert (names(made), names(made, on=False)) == ([], back)
+    assert len(made[key()].decisions) == len(back)
+
+
+def test_the_dollars_of_a_table_that_was_not_looked_at_count() -> None:
+    other = case("other", unseen=True, samplers={"": SamplerState(spent=4.65, spent_day=MIDNIGHT)})
+    one = case(sampling=Sampling.ON_INCIDENT, needs=INCIDENT, events={"": 400_000.0})
+    assert names(plan(NOON, LIMITS, surveyed(), [other, one])) == []

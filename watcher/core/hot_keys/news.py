@@ -12,17 +12,19 @@ from watcher.core.model import Decision, Dimension, Kind, TableDescription
 from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Cause, Mode, Outcome, Reason
 from watcher.core.series import MINUTE
-from watcher.core.state import DimensionState, TableState
+from watcher.core.state import DimensionState, Incident, KeyMark, TableState
 from watcher.core.words import time_of_day
 
 OFF_NOTE = 'Contributor Insights is off here; sampling = "throttled" in the config, with mode = "act", switches it on'
 JUDGED = 600.0  # seconds of visible minutes
 ENDED = 150.0  # a sample that is this much older than a pass will not grow any more
+PAUSE = 1800.0  # seconds from one verdict told to the next at least, unless the next is a new one by its word
+REMEMBERED = 32  # hottest keys told, of each verdict: a key that moves for days must not fill the state
 # Throttling that a key may explain: where AWS says so, and where it says nothing.
 ASKS_FOR_KEYS = frozenset({Cause.KEY_RANGE, Cause.UNCLASSIFIED})
 HOT = frozenset({KeyVerdict.ONE_KEY, KeyVerdict.FEW_KEYS, KeyVerdict.MOVING_KEY, KeyVerdict.INDEX_KEY})
 
-Marks = Mapping[str, tuple[str, str]]
+Marks = Mapping[str, KeyMark]
 
 
 def findings(
@@ -96,21 +98,38 @@ def news(
     state: TableState,
     found: Mapping[str, HotKeyFinding],
 ) -> tuple[list[Decision], Marks]:
-    """Decisions for history, one per verdict that differs from the last one told, and the marks to remember.
+    """Decisions for history, one per verdict that is news, and the marks to remember.
 
-    That nothing can be said is news only where a key would explain something and nothing was known; and once the
-    table's incident is over, the next one is told anew.
+    Within one incident a verdict on the same hottest key is told once, however often it comes back, and another hottest
+    key of a verdict told already only after a pause. That nothing can be said is news only where a key would explain
+    something and nothing was known; and once the table's incident is over, the next one is told anew.
     """
     asks = state.incident is not None and state.incident.cause in ASKS_FOR_KEYS
     marks = dict(state.hot_keys) if state.incident is not None or found else {}
     told = []
     for index, finding in sorted(found.items()):
-        mark = state_mark(finding)
-        if marks.get(index) == mark or (finding.verdict is KeyVerdict.UNKNOWN and (index in marks or not asks)):
+        if finding.verdict is KeyVerdict.UNKNOWN and (index in marks or not asks):
+            continue
+        mark = _mark(now, state.incident, marks.get(index), finding)
+        if mark is None:
             continue
         marks[index] = mark
         told.append(_decision(now, policy, description, index, finding))
     return told, marks
+
+
+def _mark(now: float, incident: Incident | None, last: KeyMark | None, finding: HotKeyFinding) -> KeyMark | None:
+    """What to remember of a finding that is news, None for one that is not. last: told of the same place."""
+    verdict, hottest = state_mark(finding)
+    if last is None:
+        return KeyMark(verdict, hottest, now, {verdict: (hottest,)})
+    if (last.verdict, last.hottest) == (verdict, hottest):
+        return None
+    told = last.told if incident is None or last.at >= incident.opened_at else {}
+    known = told.get(verdict, ())
+    if hottest in known or (known and now - last.at < PAUSE):
+        return None
+    return KeyMark(verdict, hottest, now, {**told, verdict: (*known, hottest)[-REMEMBERED:]})
 
 
 def _decision(

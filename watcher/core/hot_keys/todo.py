@@ -15,7 +15,7 @@ from math import ceil
 from watcher.core.hot_keys.heat import PARTITION_CEILING, WEIGHT, Evidence, Heat
 from watcher.core.hot_keys.motion import Motion
 from watcher.core.hot_keys.words import NAMED, WORTH_A_WORD, Scene, is_capacity, is_over, of_partition
-from watcher.core.insights import KeyShape, KeyTrace
+from watcher.core.insights import KeyShape, KeyTrace, Place
 from watcher.core.model import Kind
 from watcher.core.prices import DAX_NODE_PRICE, DAX_NODES, MONTH_HOURS, PROVISIONED_PRICE, dollars
 from watcher.core.reasons import Cause
@@ -55,7 +55,8 @@ def asked(heat: Heat) -> float:
 
 
 def for_one(scene: Scene, heat: Heat) -> str:
-    return f"More capacity cannot help. {_relief(scene, heat)}{_inside(scene.evidence, heat)}{_capacity_too(scene)}"
+    inside = _inside(scene.place, scene.evidence, heat)
+    return f"More capacity cannot help. {_relief(scene, heat)}{inside}{_capacity_too(scene)}"
 
 
 def for_near(scene: Scene, heats: Sequence[Heat]) -> str:
@@ -165,7 +166,7 @@ def _or_cache(scene: Scene) -> str:
     return " or cache it (eventually consistent reads only)" if scene.kind is Kind.READ else ""
 
 
-def _inside(evidence: Evidence, heat: Heat) -> str:
+def _inside(place: Place, evidence: Evidence, heat: Heat) -> str:
     """Whether one item or many of a partition key are hot: items can be split apart, one item cannot."""
     pairs = evidence.accessed_items if evidence.sampled else evidence.throttled_items
     keys = evidence.accessed if evidence.sampled else evidence.throttled
@@ -177,7 +178,9 @@ def _inside(evidence: Evidence, heat: Heat) -> str:
     part = min(1.0, _recent(evidence, hottest) / whole)  # both values are approximate
     if part >= ONE_ITEM:
         return f" One item has {percent(part)} of its heat: {hottest.label}."
-    return " Its heat is spread over sort keys: without a local secondary index DynamoDB may split it as well."
+    # An index has no local secondary index that would keep its items together.
+    unless = "" if place.index else "without a local secondary index "
+    return f" Its heat is spread over sort keys: {unless}DynamoDB may split it as well."
 
 
 def _recent(evidence: Evidence, trace: KeyTrace) -> float:

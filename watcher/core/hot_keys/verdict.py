@@ -88,7 +88,9 @@ def _is_enough(evidence: Evidence) -> bool:
 def _pattern(scene: Scene, window: float) -> _Pattern:
     evidence = scene.evidence
     if evidence.mode is SamplerMode.OFF:
-        return _unknown(words.off(scene), 'Have its keys sampled; sampling = "throttled" is safe to leave on.')
+        return _unknown(
+            words.off(scene), 'Have its keys sampled: sampling = "throttled" and mode = "act" are safe to leave on.'
+        )
     if not evidence.heats:
         return _nothing_named(scene, window)
     found = _hot(scene) if evidence.is_hot and _is_enough(evidence) else _near(scene)

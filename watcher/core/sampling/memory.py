@@ -14,6 +14,11 @@ from watcher.core.model import Switch
 from watcher.core.reasons import Outcome
 from watcher.core.state import SamplerState
 
+# What was told of a place is not told again for so long, should it come and go.
+TELL = 3600.0
+# What the notes of switching on, and of putting back, begin with.
+ON, BACK = "on ", "back: "
+
 # Nothing was refused: it may be tried again as soon as the next survey shows how things stand.
 _PASSING = frozenset({Outcome.CANCELLED, Outcome.BUSY, Outcome.THROTTLED})
 # Not yet an answer, or one that a later survey may contradict.
@@ -25,6 +30,35 @@ _BACK = frozenset({Outcome.APPLIED, Outcome.UNCHANGED, Outcome.GONE})
 def spent_on(memory: SamplerState, day: float) -> float:
     """Dollars of the UTC day that begins at ``day``."""
     return memory.spent if memory.spent_day == day else 0.0
+
+
+def is_news(memory: SamplerState, note: str, now: float) -> bool:
+    """Whether it was not told lately; nor was what the clock, set back since, shows in the future."""
+    at = memory.told.get(note)
+    return at is None or not 0 <= now - at < TELL
+
+
+def having_told(memory: SamplerState, note: str, now: float) -> SamplerState:
+    """Told just now."""
+    return replace(memory, told={**memory.told, note: now})
+
+
+def recent(memory: SamplerState, now: float) -> SamplerState:
+    """Without what was told too long ago to matter."""
+    told = {note: at for note, at in memory.told.items() if not is_news(memory, note, now)}
+    return memory if len(told) == len(memory.told) else replace(memory, told=told)
+
+
+def confirmed(memory: SamplerState) -> SamplerState:
+    """What we set was accepted or seen: the next time that it is switched on is news again."""
+    told = {note: at for note, at in memory.told.items() if not note.startswith(ON)}
+    return replace(memory, in_force=True, told=told)
+
+
+def grown(memory: SamplerState, now: float, dollars: float) -> SamplerState:
+    """The window of full mode now on turns out to cost so many dollars more than it was given."""
+    day = midnight(now)
+    return replace(memory, spent=spent_on(memory, day) + dollars, spent_day=day, reserved=memory.reserved + dollars)
 
 
 def asked(memory: SamplerState, now: float, mode: SamplerMode) -> SamplerState:
@@ -57,7 +91,8 @@ def is_returning(memory: SamplerState) -> bool:
 
 def returned(memory: SamplerState) -> SamplerState:
     """Nothing of ours is on any more. When full mode began and what it cost stay known."""
-    return replace(memory, found=None, set=SamplerMode.OFF, until=None, in_force=False, reserved=0.0)
+    noted = "" if memory.noted.startswith(BACK) else memory.noted
+    return replace(memory, found=None, set=SamplerMode.OFF, until=None, in_force=False, reserved=0.0, noted=noted)
 
 
 def unbegun(memory: SamplerState) -> SamplerState:
@@ -89,7 +124,7 @@ def absorbed(state: SamplerState, switch: Switch, outcome: Outcome, detail: str,
 
 def _after_switch_on(state: SamplerState, outcome: Outcome, detail: str, now: float) -> SamplerState:
     if outcome is Outcome.APPLIED:
-        accepted = replace(state, in_force=True, refused_at=None, refusal="", noted="", advised=None)
+        accepted = replace(confirmed(state), refused_at=None, refusal="", noted="", advised=None)
         return accepted if is_returning(state) else replace(accepted, set_at=_later(state.set_at, now))
     if outcome is Outcome.SUPERSEDED:
         return unbegun(state)

@@ -15,9 +15,9 @@ from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Mode
 from watcher.core.sampling import words
 from watcher.core.sampling.cost import SamplingLimits
-from watcher.core.sampling.memory import spent_on
+from watcher.core.sampling.memory import recent, spent_on
 from watcher.core.sampling.room import Room
-from watcher.core.sampling.spot import Spot, examine
+from watcher.core.sampling.spot import Spot, examine, recount
 from watcher.core.state import SamplerState, TableState
 
 
@@ -29,6 +29,7 @@ class SamplingCase:
     the visible minutes that a key's name would explain, by index ("" for the table), only places with any; on-incident
     sampling is for those. events: requests a minute by index, which full mode would bill, twice where there is a sort
     key; a place that is absent is not known, and not sampled in full mode, since its cost is not known either.
+    unseen: known, but not looked at in this pass: nothing is switched on there, and only what is certain goes back.
     """
 
     key: TableKey
@@ -37,6 +38,7 @@ class SamplingCase:
     state: TableState
     needs: Mapping[str, float] = field(default_factory=dict)
     events: Mapping[str, float] = field(default_factory=dict)
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ def plan(
     spots = [spot for group in by_table.values() for spot in group]
     wishes = [spot for spot in spots if examine(spot, limits)]
     spent = sum(spent_on(spot.memory, midnight(now)) for spot in spots)
+    for spot in sorted(spots, key=_turn):
+        spent = recount(spot, limits, spent)
     room = Room(now, limits, survey, spots, spent)
     for spot in sorted(wishes, key=_turn):
         room.consider(spot)
@@ -91,11 +95,12 @@ def _spot(now: float, case: SamplingCase, index: str, survey: Survey | None) -> 
         key=case.key,
         place=place,
         policy=case.policy,
-        memory=case.state.samplers.get(index, SamplerState()),
+        memory=recent(case.state.samplers.get(index, SamplerState()), now),
         has_sort=schema is None or bool(schema.sort),
         exists=index in case.description.throughputs,
         need=case.needs.get(index, 0.0),
         events=case.events.get(index),
+        unseen=case.unseen,
     )
     if survey is not None:
         spot.sampler, spot.surveyed_at = survey.sampler(place), survey.at

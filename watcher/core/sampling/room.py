@@ -11,9 +11,7 @@ from watcher.core.reasons import Mode, Reason
 from watcher.core.sampling import words
 from watcher.core.sampling.cost import SamplingLimits, billed_events, mode_rules
 from watcher.core.sampling.memory import is_returning
-from watcher.core.sampling.spot import COST, GRACE, PAUSE, QUOTA, UNSURVEYED, Spot
-
-ROUNDING = 1e-9  # dollars
+from watcher.core.sampling.spot import COST, GRACE, PAUSE, QUOTA, ROUNDING, UNSURVEYED, Spot
 
 
 class Room:
@@ -34,6 +32,8 @@ class Room:
         # What is just being switched may be counted already, or still: certainly free, and free in a moment at most.
         self._sure = limits.rules - used - _coming(spots, survey)
         self._hoped = limits.rules - used + _going(spots, survey)
+        # An advice takes nothing from those that act, but all advices together must fit too.
+        self._advised = _advised(spots)
 
     def consider(self, spot: Spot) -> None:
         """Switch it on or advise to, or say why it is left."""
@@ -44,7 +44,7 @@ class Room:
         usd = spot.window_usd(self._limits)
         if not self._is_affordable(spot, usd):
             return
-        if spot.rules > self._sure:
+        if spot.rules > self._sure - self._promised(spot):
             self._without_rules(spot)
         elif self._left <= 0:
             spot.lost = words.TURN
@@ -54,7 +54,9 @@ class Room:
     def _give(self, spot: Spot, usd: float) -> None:
         spot.switch_on(self._limits, usd)
         self._left -= 1
-        if spot.mode is Mode.ACT:  # an advice takes nothing from those that act
+        if spot.mode is not Mode.ACT:
+            self._advised += spot.rules
+        else:
             self._sure -= spot.rules
             self._hoped -= spot.rules
             self._spent += usd
@@ -74,10 +76,12 @@ class Room:
     def _without_rules(self, spot: Spot) -> None:
         """Wait for rules that are being freed, make calm places free some, or lose out."""
         is_urgent = spot.need > 0 and spot.mode is Mode.ACT
-        if is_urgent and spot.rules > self._hoped:
+        # Where nothing may be switched on, nobody gives way in vain.
+        if is_urgent and spot.rules > self._hoped and self._limits.switches > 0:
             self._evict_for(spot)
-        if spot.rules > self._hoped:
-            limit, used = self._limits.rules, self._limits.rules - self._hoped  # what others wait for included
+        hoped = self._hoped - self._promised(spot)
+        if spot.rules > hoped:
+            limit, used = self._limits.rules, self._limits.rules - hoped  # what others wait for included
             sentence = words.quota(spot.place, spot.rules, used, limit)
             spot.hold(Reason.HOLD_SAMPLING_QUOTA, QUOTA, sentence, rules=spot.rules, used=used, limit=limit)
             return
@@ -86,6 +90,9 @@ class Room:
             self._hoped -= spot.rules
         if is_urgent:  # so that no calm place takes what it waits for
             self._sure -= spot.rules
+
+    def _promised(self, spot: Spot) -> int:
+        return 0 if spot.mode is Mode.ACT else self._advised
 
     def _evict_for(self, spot: Spot) -> None:
         """Let our calmest places give way, if that is of any use."""
@@ -115,6 +122,7 @@ class Room:
             and memory.set is SamplerMode.THROTTLED
             and spot.action is None
             and spot.need <= 0
+            and not spot.unseen
             and sampler is not None
             and spot.is_known
             and sampler.status is SamplerStatus.ENABLED
@@ -130,6 +138,18 @@ def _rules_of(spots: Sequence[Spot]) -> int:
 def _is_on(spot: Spot) -> bool:
     """Whether something of ours is, or comes, on there and is not on its way back."""
     return spot.memory.is_ours and spot.action is None and not is_returning(spot.memory)
+
+
+def _advised(spots: Sequence[Spot]) -> int:
+    """Rules of what is advised already, and was not followed."""
+    return sum(
+        spot.rules
+        for spot in spots
+        if spot.mode is Mode.ADVISE
+        and spot.memory.advised is spot.wish
+        and not spot.memory.is_ours
+        and (spot.sampler is None or spot.sampler.mode is SamplerMode.OFF)
+    )
 
 
 def _listed(spots: Sequence[Spot], survey: Survey | None) -> int:

@@ -11,7 +11,20 @@ from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Mode, Outcome, Reason
 from watcher.core.sampling import words
 from watcher.core.sampling.cost import SamplingLimits, billed_events, mode_rules, window_dollars
-from watcher.core.sampling.memory import asked, asked_for_a_while, is_returning, returned, returning, undone
+from watcher.core.sampling.memory import (
+    BACK,
+    ON,
+    asked,
+    asked_for_a_while,
+    confirmed,
+    grown,
+    having_told,
+    is_news,
+    is_returning,
+    returned,
+    returning,
+    undone,
+)
 from watcher.core.state import SamplerState
 
 # A switch is in force, and listed, within seconds; a survey this much younger knows of it for sure.
@@ -20,6 +33,9 @@ GRACE = 90.0
 PAUSE = 3600.0
 # A put-back that AWS refused is tried again sooner: full mode costs by the minute.
 RETRY = 300.0
+# Of the tries to switch a place on that are told in an hour, these follow the first.
+AGAIN = (2, 3)
+ROUNDING = 1e-9  # dollars
 
 # What was last recorded of a place that is left as it is, so that it is said once.
 SWITCHED_OFF = "switched-off"
@@ -30,13 +46,15 @@ FOREIGN_THROTTLED = "foreign-throttled"
 FOREIGN_FAILED = "foreign-failed"
 QUOTA = "quota"
 COST = "cost"
+ADVISED = "advised "
 
 
 @dataclass(slots=True)
 class Spot:
     """A place with its want and its memory; the decisions on it are gathered here.
 
-    sampler: as surveyed, None while the Region is not. need, events: see SamplingCase; events None when not known.
+    sampler: as surveyed, None while the Region is not. need, events, unseen: see SamplingCase; events None when not
+    known.
     exists: False for an index that DescribeTable does not name any more.
     """
 
@@ -51,6 +69,7 @@ class Spot:
     exists: bool = True
     need: float = 0.0
     events: float | None = None
+    unseen: bool = False
     lost: str = ""
     action: Action | None = None
     decisions: list[Decision] = field(default_factory=list)
@@ -97,39 +116,43 @@ class Spot:
         )
 
     def hold(self, reason: Reason, note: str, sentence: str, **evidence: float) -> None:
-        """Leave it as it is; said once per note."""
+        """Leave it as it is; said once per note. A survey that is missing does not end what it held before."""
         self.lost = sentence
-        if self.memory.noted != note:
-            self.memory = replace(self.memory, noted=note)
+        if self.memory.noted == note or (note == UNSURVEYED and self.memory.noted):
+            return
+        self.memory = replace(self.memory, noted=note)
+        if self.is_news(note):
             self.say(reason, sentence, self.mode, Outcome.NONE, **evidence)
 
+    def is_news(self, note: str) -> bool:
+        """Whether it is to be told, which is then remembered."""
+        if not is_news(self.memory, note, self.now):
+            return False
+        self.memory = having_told(self.memory, note, self.now)
+        return True
+
     def quieten(self) -> None:
-        """Nothing is amiss: what is said next is news again."""
+        """Nothing is amiss: what is said next is news again, unless it was told lately."""
         if self.memory.noted or self.memory.advised is not None:
             self.memory = replace(self.memory, noted="", advised=None)
 
     def put_back(self, why: str) -> None:
+        """Said once per reason: one that fails again and again is tried again in silence."""
         found = self.memory.found or SamplerMode.OFF
         before = SamplerMode.OFF if self.has_failed else self.memory.set
-        self.say(
-            Reason.SAMPLE_RESTORE,
-            words.restore(self.place, self.memory.set, found, why),
-            Mode.ACT,
-            Outcome.PENDING,
-        )
+        if self.memory.noted != BACK + why:
+            sentence = words.restore(self.place, self.memory.set, found, why)
+            self.say(Reason.SAMPLE_RESTORE, sentence, Mode.ACT, Outcome.PENDING)
         self.action = self._action(Mode.ACT, before, found)
-        self.memory = returning(self.memory, self.now)
+        self.memory = replace(returning(self.memory, self.now), noted=BACK + why)
 
     def switch_on(self, limits: SamplingLimits, usd: float) -> None:
-        """Or advise to. usd: what a window of full mode is estimated to cost."""
+        """Or advise to. usd: what a window of full mode is estimated to cost. Of tries that follow each other a few are
+        told, so that history shows the one that AWS takes after having been busy; more than that are noise."""
         wish, acting = self.wish, self.mode is Mode.ACT
-        outcome = Outcome.PENDING if acting else Outcome.ADVISED
-        if wish is SamplerMode.FULL:
-            sentence = words.sample_full(self.place, limits.full_seconds, self.need, usd)
-            self.say(Reason.SAMPLE_FULL, sentence, self.mode, outcome, rules=self.rules, usd=usd, throttled=self.need)
-        else:
-            sentence = words.sample_throttled(self.place, self.rules)
-            self.say(Reason.SAMPLE_THROTTLED, sentence, self.mode, outcome, rules=self.rules)
+        tries = [self.note_of_wish, *(f"{self.note_of_wish} {again}" for again in AGAIN if acting)]
+        if any(self.is_news(note) for note in tries):
+            self._say_on(limits, usd)
         self.action = self._action(self.mode, SamplerMode.OFF, wish)
         if not acting:
             self.memory = replace(self.memory, advised=wish, noted="")
@@ -138,6 +161,19 @@ class Spot:
             self.memory = asked_for_a_while(self.memory, self.now, limits.full_seconds, usd)
         else:
             self.memory = asked(self.memory, self.now, wish)
+
+    @property
+    def note_of_wish(self) -> str:
+        return f"{ON if self.mode is Mode.ACT else ADVISED}{self.wish}"
+
+    def _say_on(self, limits: SamplingLimits, usd: float) -> None:
+        outcome = Outcome.PENDING if self.mode is Mode.ACT else Outcome.ADVISED
+        if self.wish is SamplerMode.FULL:
+            sentence = words.sample_full(self.place, limits.full_seconds, self.need, usd)
+            self.say(Reason.SAMPLE_FULL, sentence, self.mode, outcome, rules=self.rules, usd=usd, throttled=self.need)
+        else:
+            sentence = words.sample_throttled(self.place, self.rules)
+            self.say(Reason.SAMPLE_THROTTLED, sentence, self.mode, outcome, rules=self.rules)
 
     def window_usd(self, limits: SamplingLimits) -> float:
         """What the wish costs at most beside its rules; infinite when that is not known."""
@@ -158,7 +194,31 @@ def examine(spot: Spot, limits: SamplingLimits) -> bool:
     if spot.memory.is_ours:
         _keep_or_return(spot, limits)
         return False
-    return _is_to_be_switched(spot)
+    return not spot.unseen and _is_to_be_switched(spot)
+
+
+def recount(spot: Spot, limits: SamplingLimits, spent: float) -> float:
+    """Price the full mode of ours by today's traffic, which may have grown since it was switched on; put it back when
+    that is more than the day has left. spent, and what is returned: dollars of the Region before and after."""
+    memory = spot.memory
+    if not _is_in_its_window(spot) or spot.events is None or memory.full_at is None or memory.until is None:
+        return spent
+    billed = billed_events(spot.events, spot.has_sort)
+    growth = window_dollars(billed, memory.until - memory.full_at) - memory.reserved
+    if growth <= ROUNDING or not _may_return_now(spot):  # what cannot be put back yet is counted when it can
+        return spent
+    spot.memory = grown(memory, spot.now, growth)
+    spent += growth
+    if spent > limits.usd_per_day + ROUNDING:
+        spot.put_back(words.DAY_IS_SPENT)
+    return spent
+
+
+def _is_in_its_window(spot: Spot) -> bool:
+    """Whether full mode of ours is on there to stay for now, and its traffic is known."""
+    memory = spot.memory
+    is_full = memory.is_ours and memory.set is SamplerMode.FULL
+    return is_full and not spot.unseen and spot.action is None and not is_returning(memory)
 
 
 def _recognise(spot: Spot) -> None:
@@ -167,7 +227,7 @@ def _recognise(spot: Spot) -> None:
     if not memory.is_ours or sampler is None or not spot.is_known or not sampler.is_settled or spot.has_failed:
         return
     if sampler.mode is memory.set:
-        spot.memory = memory if memory.in_force else replace(memory, in_force=True)
+        spot.memory = memory if memory.in_force else confirmed(memory)
     elif sampler.mode is not SamplerMode.OFF:
         _give_up(spot, sampler.mode)  # we only ever switch between off and what we set
     elif is_returning(memory):
@@ -226,7 +286,7 @@ def _why_end(spot: Spot, limits: SamplingLimits) -> str:
         return words.NOT_BEGUN
     if not 0 <= spot.now - memory.full_at < limits.full_seconds or spot.now >= memory.until:
         return words.TIME_IS_UP
-    return "" if spot.need > 0 else words.NEED_IS_OVER
+    return "" if spot.need > 0 or spot.unseen else words.NEED_IS_OVER
 
 
 def _may_return_now(spot: Spot) -> bool:
@@ -303,7 +363,8 @@ def _is_barred(spot: Spot, sampler: Sampler) -> bool:
     if is_full and memory.full_at is not None and 0 <= now - memory.full_at < PAUSE:
         spot.lost = words.rested(place, memory.full_at + PAUSE, now)
         return True
-    if spot.mode is Mode.ADVISE and memory.advised is spot.wish:
+    if spot.mode is Mode.ADVISE and (memory.advised is spot.wish or not is_news(memory, spot.note_of_wish, now)):
+        spot.memory = replace(memory, advised=spot.wish)
         spot.lost = words.advised(place, spot.wish)
         return True
     return False
