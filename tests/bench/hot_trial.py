@@ -118,11 +118,10 @@ class Run:
 
     @property
     def settled(self) -> KeyVerdict | None:
-        """The last verdict told that says anything, else that nothing can be said; None where there was no reason to
-        ask."""
-        words = [KeyVerdict(word) for word in self.told]
-        telling = [word for word in words if word is not KeyVerdict.UNKNOWN]
-        return telling[-1] if telling else words[-1] if words else None
+        """The last verdict told that says anything, else that nothing can be said, told (where a key would explain
+        something) or not; None where there was no reason to ask."""
+        telling = [KeyVerdict(word) for word in self.told if word != KeyVerdict.UNKNOWN]
+        return telling[-1] if telling else KeyVerdict.UNKNOWN if self.told or self.verdicts else None
 
     @property
     def expected(self) -> frozenset[KeyVerdict | None]:
