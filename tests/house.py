@@ -84,6 +84,7 @@ CLOCK_CALLS = frozenset(
 
 FUNCTION_LINES = 70
 FILE_LINES = 500
+# The rule's own pattern, not a note to anybody: what must not be left in a comment or a string.
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 
@@ -302,7 +303,7 @@ def _shape_rules(module: Module) -> Iterator[tuple[int, str]]:
     lines = module.text.splitlines()
     if len(lines) > FILE_LINES:
         yield FILE_LINES + 1, f"file has {len(lines)} lines; at most {FILE_LINES}"
-    # Comments and strings only: a name like TODO may well be a table of what is left to the reader.
+    # Comments and strings only: a constant may well be called what the pattern looks for, like advice's WHAT_TO_DO.
     for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
         if token.type in {tokenize.COMMENT, tokenize.STRING} and (word := UNFINISHED.search(token.string)):
             yield token.start[0], f"{word.group()} left in the source; finish it or leave it out"

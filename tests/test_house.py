@@ -235,6 +235,7 @@ def test_the_pure_list_holds_only_standard_library() -> None:
             "print outside cli; log through ports.Telemetry",
             id="print outside the command line",
         ),
+        # Planted, so that the rule is seen to find it.
         pytest.param(
             "web/page.py",
             "def f():\n    raise NotImplementedError\n",

@@ -28,11 +28,6 @@ class Seen:
     result: StepResult
     sampling: SamplingPlan | None = None
 
-    @property
-    def state(self) -> TableState:
-        """To be remembered."""
-        return self.result.state if self.sampling is None else self.sampling.state
-
 
 @dataclass(frozen=True, slots=True)
 class Round:

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from watcher import cli
 from watcher.aws.client import StaticCredentials
 from watcher.clock import SimulatedClock, instant
 from watcher.config import Config
 from watcher.core.hot_keys import HotKeyFinding
+from watcher.core.insights import Place, SamplerMode
 from watcher.core.model import TABLE_WRITE, Decision
 from watcher.core.reasons import Cause, Outcome, Reason
 from watcher.daemon import Settings, Watcher
@@ -196,3 +198,38 @@ def test_only_what_an_incident_needs_is_sampled_in_full(on_incident: Morning) ->
 def _record(message: Message) -> Any:  # noqa: ANN401 - JSON
     """The machine's part of a text message."""
     return json.loads(message.body[message.body.rindex("\n{") :])
+
+
+def test_once_ends_the_full_sampling_that_a_killed_daemon_left_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimulatedClock(START)
+    monkeypatch.setattr(cli, "SystemClock", lambda: clock)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with Sandbox(clock, stories=heated(START, seed=1)) as sandbox:
+        config = config_of(sandbox, tmp_path, sampling="on-incident", max_usd_per_day=50.0)
+        watcher = Watcher(config, Settings(clock, None, {}, StaticCredentials("test", "test")))
+        clock.advance(12)
+        for _ in range(8):
+            watcher.run_cycle()
+            clock.advance(60)
+        watcher.close()  # without a word: killed
+        assert full(sandbox)
+
+        monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.endpoint_url)
+        lines = [
+            f'[aws]\nregions = ["{sandbox.region}"]\n[state]\npath = "{tmp_path}/watcher.db"',
+            '[hot_keys]\nsampling = "on-incident"\nmax_usd_per_day = 50.0',
+            '[[tables]]\nmatch = "*"\nmode = "act"\nread = { min = 5, max = 40000 }\nwrite = { min = 5, max = 40000 }',
+        ]
+        (tmp_path / "config.toml").write_text("\n".join(lines), encoding="utf-8")
+        cli.status(["once", "--config", str(tmp_path / "config.toml")])
+        clock.advance(60)
+        assert full(sandbox) == []
+
+
+def full(sandbox: Sandbox) -> list[Place]:
+    """Where every access is sampled."""
+    sandbox.advance()
+    return [place for place, sampler in sandbox.samplers.survey().items() if sampler.mode is SamplerMode.FULL]
