@@ -24,8 +24,9 @@ $(READY): requirements-dev.lock pyproject.toml
 run: $(READY)    ## the daemon on an embedded AWS; no account needed (PORT=9464 SPEED=30)
 	@exec $(BIN)/watcher run --sandbox --speed $(SPEED) --port $(PORT)
 
+# Whole files to each process (their sandboxes and servers are shared by their tests), in the order they stand in.
 test: $(READY)   ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## formatting, lint, types, layers
 	$(BIN)/ruff format --check watcher tests

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import pty
 import re
@@ -14,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from tests.commands import INTERRUPTIBLE, WATCHER, environment, eventually, watcher
 from tests.store.samples import ORDERS, USERS, T, decision, intent, settlement
@@ -37,19 +35,12 @@ Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In an empty directory, without settings from outside; the logging that commands set up is taken down again."""
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty directory, without settings from outside."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "WATCHER_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.getLogger("watcher").setLevel(logging.NOTSET)
-    structlog.reset_defaults()
 
 
 def config(tmp_path: Path, text: str = "") -> Path:

@@ -16,7 +16,6 @@ from typing import Any
 
 import boto3
 import pytest
-import structlog
 from moto.server import ThreadedMotoServer
 
 from tests.aws.fake import FakeAws, fake_aws, fault
@@ -30,8 +29,8 @@ MINUTE = 60
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In an empty directory, with dummy credentials; the logging that commands set up is taken down again."""
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty directory, with dummy credentials."""
     for name, value in environment(**KEYS).items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"):
@@ -39,13 +38,6 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     # moto answers from a thread of this process: what its server logs is not the command's output.
     monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.getLogger("watcher").setLevel(logging.NOTSET)
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")

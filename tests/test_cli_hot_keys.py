@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import os
 import re
 import time
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from rich.console import Console
 
 from tests.aws.fake import FakeAws, fake_aws, fault
@@ -49,21 +47,14 @@ KEY_CONTRACT = ["key", "share", "ceiling_share", "throttled"]
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In an empty directory, with dummy credentials; the logging that commands set up is taken down again."""
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty directory, with dummy credentials."""
     clean = environment(**KEYS)
     for name in set(os.environ) - set(clean):
         monkeypatch.delenv(name)
     for name, value in clean.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.getLogger("watcher").setLevel(logging.NOTSET)
-    structlog.reset_defaults()
 
 
 def one_key(_minute: int) -> MinuteDemand:

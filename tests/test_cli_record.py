@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
 import pty
@@ -14,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from tests.aws.fake import FakeAws, fake_aws, fault
 from tests.commands import WATCHER, environment, watcher
@@ -34,21 +32,14 @@ INDEX_READ = Dimension("by-day", Kind.READ)
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In an empty directory, with dummy credentials; the logging that commands set up is taken down again."""
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty directory, with dummy credentials."""
     clean = environment(**KEYS)
     for name in set(os.environ) - set(clean):
         monkeypatch.delenv(name)
     for name, value in clean.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.getLogger("watcher").setLevel(logging.NOTSET)
-    structlog.reset_defaults()
 
 
 def demand(minute: int) -> MinuteDemand:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from tests.telemetry.examples import NOW
 from watcher.clock import SimulatedClock
@@ -19,17 +17,6 @@ from watcher.telemetry.logs import Event, configure, logger
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.getLogger("watcher").setLevel(logging.NOTSET)
-    structlog.reset_defaults()
 
 
 def configured(
