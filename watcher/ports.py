@@ -24,8 +24,10 @@ from watcher.core.model import (
     TableDescription,
     TableKey,
 )
+from watcher.core.pauses import Pause
 from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Mode, Outcome
+from watcher.core.region_state import RegionState
 from watcher.core.result import Explanation
 from watcher.core.sampling import SamplingPlan
 from watcher.core.state import TableState
@@ -121,9 +123,25 @@ class Outgoing:
     next_attempt: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """What one topic has still to hear of one incident. messages: undelivered, oldest first, at least one. told:
+    whether it has heard of the incident before."""
+
+    incident: str
+    topic_arn: str
+    messages: tuple[Outgoing, ...]
+    told: bool
+
+
 class Notifier(Protocol):
+    """May be called from several threads."""
+
     def topics_for(self, alert: Alert) -> list[str]:
         """ARNs of the topics the configuration routes this alert to; may be empty."""
+
+    def is_quiet(self, topic_arn: str, alert: Alert, now: float) -> bool:
+        """Whether the topic's quiet hours hold this alert at ``now``; what is critical they never do."""
 
     def publish(self, outgoing: Outgoing) -> None:
         """Deliver once. Raises DeliveryError."""
@@ -135,7 +153,7 @@ class CycleRecord:
 
     alerts: those raised, so that an alert no topic is configured for is still remembered; the alerts of ``outgoing``
     are remembered whether they are repeated here or not. learned: of the states, those of which what was learned is
-    written, too; of the others what was written before stands.
+    written, too; of the others what was written before stands. regions: the states of Regions, those that changed.
     """
 
     time: float
@@ -145,6 +163,7 @@ class CycleRecord:
     outgoing: Sequence[Outgoing] = ()
     alerts: Sequence[Alert] = ()
     learned: Collection[TableKey] = ()
+    regions: Mapping[str, RegionState] = field(default_factory=dict)
 
 
 class Store(Protocol):
@@ -165,16 +184,34 @@ class Store(Protocol):
     def forget(self, table: TableKey) -> None:
         """Drop the state of a deleted table; its history stays."""
 
-    def outbox(self, now: float, limit: int) -> Sequence[Outgoing]:
-        """Due undelivered messages: oldest first, and per (incident, topic) only the oldest undelivered one."""
+    def load_regions(self) -> Mapping[str, RegionState]:
+        """All states of Regions, by the Region's name."""
+
+    def outbox(self, now: float) -> Sequence[Thread]:
+        """All threads with undelivered messages whose oldest one is due (``next_attempt`` not after now), those first
+        whose oldest message is older."""
 
     def waiting(self) -> int:
-        """How many messages are neither delivered nor given up."""
+        """How many messages are neither delivered, silenced nor given up."""
 
-    def delivered(self, outgoing: Outgoing, now: float) -> None: ...
+    def delivered(self, messages: Sequence[Outgoing], now: float) -> None:
+        """Close messages of one thread that were delivered, together. One transaction."""
 
-    def failed(self, outgoing: Outgoing, now: float, error: str, next_attempt: float | None) -> None:
-        """Count a failed attempt; ``next_attempt`` None gives the message up (it stays in the store as dead)."""
+    def silenced(self, messages: Sequence[Outgoing], now: float) -> None:
+        """Close messages of one thread that a pause has made pointless; they were never sent. One transaction."""
+
+    def failed(self, messages: Sequence[Outgoing], now: float, error: str, next_attempt: float | None) -> None:
+        """Count a failed attempt at all of them; ``next_attempt`` None gives them up (they stay in the store as dead).
+        One transaction."""
+
+    def pauses(self, now: float) -> Sequence[Pause]:
+        """Pauses that have not ended by ``now``, the one that began last first. Other processes add and end them."""
+
+    def pause(self, pause: Pause) -> None:
+        """Add a pause; one of the same match and Region is replaced."""
+
+    def resume(self, match: str, region: str, now: float) -> bool:
+        """End the pause of this match and Region ("" is a Region like any other here); whether there was one."""
 
     def history(self, table: str | None = None, limit: int = 200) -> Sequence[Decision]:
         """Decisions, newest first; of the tables with this name, or of all."""
@@ -214,6 +251,9 @@ class CycleReport:
     told: alerts recorded this cycle. delivered/undelivered: messages by this cycle's attempts. dead: of the
     undelivered, those given up. outbox: messages still waiting after the cycle, None when not known. learning: tables
     whose past is still to be learned. rules: Contributor Insights rules in use by Region, where they were counted.
+    regions: the watcher's own incidents and storms, by Region. pauses: those in force. silenced: messages of this
+    cycle that a pause made pointless. held: of those waiting, how many quiet hours or a pause hold. failing: topics
+    that cannot be delivered to, with AWS's words, by ARN.
     """
 
     started_at: float
@@ -231,6 +271,11 @@ class CycleReport:
     outbox: int | None = None
     learning: int = 0
     rules: Mapping[str, int] = field(default_factory=dict)
+    regions: Mapping[str, RegionState] = field(default_factory=dict)
+    pauses: Sequence[Pause] = ()
+    silenced: int = 0
+    held: int = 0
+    failing: Mapping[str, str] = field(default_factory=dict)
 
 
 class Telemetry(Protocol):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from watcher.core.diagnose import Diagnosis
 from watcher.core.hot_keys import HotKeyFinding
-from watcher.core.model import Decision, TableDescription
+from watcher.core.model import Decision, Dimension, TableDescription
 from watcher.core.policy import TablePolicy
+from watcher.core.state import Blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,4 @@ class Briefing:
     decisions: Sequence[Decision]
     hot_keys: Mapping[str, HotKeyFinding]
     gained: float  # throttled events this step learned of
+    blocked: Mapping[Dimension, Blocked] = field(default_factory=dict)  # changes that are wanted and held

@@ -312,7 +312,11 @@ class Alert:
     """One message about one incident. ``sequence`` counts the incident's messages from 1.
 
     subject: under 100 characters. sentence: the whole story in one. facts: numbers by name, in reading order.
-    todo: what a person should do now. attributes become SNS message attributes.
+    todo: what a person should do now. links: URLs by name. attributes become SNS message attributes.
+
+    table: its name is "" for an incident of a whole Region. tables: of such a one, the names of the tables that it
+    concerns. repeats: of a reminder, the repeat intervals in seconds that have come round; empty for news.
+    storm: the incident this message was folded into, "" for none; it is recorded, and not sent.
     """
 
     incident: str
@@ -329,20 +333,29 @@ class Alert:
     facts: tuple[tuple[str, str], ...] = ()
     done: str = ""
     todo: str = ""
+    links: tuple[tuple[str, str], ...] = ()
+    tables: tuple[str, ...] = ()
+    repeats: tuple[float, ...] = ()
+    storm: str = ""
 
     @property
     def id(self) -> str:
         return f"{self.incident}-{self.sequence}"
 
+    @property
+    def is_reminder(self) -> bool:
+        return bool(self.repeats)
+
     def attributes(self) -> dict[str, str]:
-        """The SNS message attributes of the contract, all strings; index is "-" for the table itself."""
+        """The SNS message attributes of the contract, all strings and none of them empty, which SNS refuses: index is
+        "-" for the table itself, table for a whole Region, account where nothing has told it yet."""
         return {
             "incident": self.incident,
             "state": self.state.value,
             "severity": self.severity.value,
             "cause": self.cause.value,
-            "table": self.table.name,
+            "table": self.table.name or "-",
             "index": self.index or "-",
-            "account": self.table.account,
+            "account": self.table.account or "-",
             "region": self.table.region,
         }

@@ -165,8 +165,14 @@ class IncidentRules:
     ``open_share`` of the requests only a trickle that shows in every minute of the window does.
     resolve_after: calm seconds, with fresh data, that close it. critical_share: share of a dimension's
     requests throttled that makes it critical.
+    flap_window: seconds after it was resolved in which trouble that comes back belongs to the same incident; each time
+    the calm that resolves it is twice as long, up to longest_calm seconds.
+    blocked_after: seconds that a needed raise is held before that is an incident; lowering_blocked_after: the same of
+    a decrease that the budget holds, longer than AWS's hour, so that the budget's ordinary course wakes nobody.
+    repeats: seconds after which what stays open is told again, one for each topic that wants it; none, never.
     slow_factor, slow_floor_ms, slow_minutes: an operation is slow when its average is above factor x its own normal,
-    above the floor, for this many minutes in a row.
+    above the floor, for this many minutes in a row; or when its p99 is above slow_p99_factor x the p99's own normal and
+    above slow_p99_floor_ms, for slow_p99_minutes, since the p99 of few requests jumps.
     """
 
     open_events: float = 10.0
@@ -176,9 +182,26 @@ class IncidentRules:
     resolve_after: float = 600.0
     critical_share: float = 0.05
     worsen_factor: float = 4.0
+    flap_window: float = 3600.0
+    longest_calm: float = 7200.0
+    blocked_after: float = 300.0
+    lowering_blocked_after: float = 5400.0
+    repeats: tuple[float, ...] = ()
     slow_factor: float = 3.0
     slow_floor_ms: float = 20.0
     slow_minutes: int = 5
+    slow_p99_factor: float = 5.0
+    slow_p99_floor_ms: float = 50.0
+    slow_p99_minutes: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where a reader of an alert goes next. page: the watcher's own page, as its readers reach it, "" for none.
+    runbook: a URL in which {cause}, {table}, {index}, {region} and {account} are replaced, "" for none."""
+
+    page: str = ""
+    runbook: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +210,7 @@ class TablePolicy:
 
     goal: the largest fraction of units to be throttled, None for an objective. tuning: the one in force, of the
     objective, or of where the goal begins. overrides: with a goal, its numbers that
-    the config itself gives, by name, at every point. sampling: of hot keys.
+    the config itself gives, by name, at every point. sampling: of hot keys. links: of its alerts.
     """
 
     mode: Mode = Mode.ADVISE
@@ -201,6 +224,7 @@ class TablePolicy:
     goal: float | None = None
     overrides: tuple[tuple[str, float], ...] = ()
     sampling: Sampling = Sampling.OFF
+    links: Links = field(default_factory=Links)
 
     def standing(self, point: str, chosen_for: float | None) -> str:
         """The operating point in force, given the one last chosen and the goal it was chosen for: that one, or where

@@ -18,8 +18,33 @@ class Cause(StrEnum):
     INDEX_BACK_PRESSURE = "index-back-pressure"  # a starving index throttles its table's writes
     UNCLASSIFIED = "unclassified"  # throttled, but neither AWS nor the utilisation says why
     SLOW = "slow"  # latency far above its own normal without throttling: not a capacity problem
+    CANNOT_ACT = "cannot-act"  # a change is needed, and something has held it for too long
     BLIND = "blind"  # CloudWatch is silent or stale: nothing can be said
     NONE = "none"
+
+    # Of a whole Region, none of a table.
+    STORM = "storm"  # many tables at once, folded into one message
+    PERMISSION = "permission-lost"  # AWS denies what the watcher needs
+    OVERDUE = "overdue-cycle"  # no pass finished in time: nobody was watching
+    LEASE_LOST = "lease-lost"  # the state, and with it the right to act, is lost
+
+    @property
+    def kind(self) -> AlertKind:
+        """Whom an incident of this cause is for; topics are chosen by it."""
+        if self is Cause.SLOW:
+            return AlertKind.LATENCY
+        return AlertKind.WATCHER if self in _OF_THE_WATCHER else AlertKind.THROTTLING
+
+
+class AlertKind(StrEnum):
+    """What an incident is about."""
+
+    THROTTLING = "throttling"  # requests fail
+    LATENCY = "latency"  # requests are slow
+    WATCHER = "watcher"  # the watcher cannot see, or cannot do what is needed
+
+
+_OF_THE_WATCHER = frozenset({Cause.CANNOT_ACT, Cause.BLIND, Cause.PERMISSION, Cause.OVERDUE, Cause.LEASE_LOST})
 
 
 class Reason(StrEnum):

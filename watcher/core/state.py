@@ -56,6 +56,7 @@ class Normal:
 
     minutes: how many went in, so that a young normal is not trusted. newest: start of the newest minute that did.
     slow_minutes: how many in a row, up to newest, were far above normal. average / p99: of that newest minute.
+    p99_mean, p99_minutes, p99_slow_minutes: the same of the 99th percentile against its own normal.
     """
 
     mean: float
@@ -64,6 +65,9 @@ class Normal:
     slow_minutes: int = 0
     average: float = 0.0
     p99: float | None = None
+    p99_mean: float = 0.0
+    p99_minutes: int = 0
+    p99_slow_minutes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,11 @@ class Incident:
     sequence: messages so far. peak: worst share of requests throttled so far (or latency over normal, for SLOW).
     last_bad: start of the newest minute that showed the trouble. events: throttled events since it opened.
     named: the verdicts on hot keys that its messages have told, each once.
+
+    flaps: how often it came back soon after it was resolved. closed_at: when it was resolved, None while open; kept
+    for a while, so that trouble that comes back goes on with it. followed_at: when it was last looked at, so that a
+    reminder is due when a repeat interval lies between then and now. retell: its messages were folded into a storm
+    that is over: the next step tells it anew.
     """
 
     id: str
@@ -85,6 +94,20 @@ class Incident:
     last_bad: float
     events: float = 0.0
     named: tuple[str, ...] = ()
+    flaps: int = 0
+    closed_at: float | None = None
+    followed_at: float = 0.0
+    retell: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A change of one dimension that something holds. since: the first of the passes, without a break, that wanted it.
+    rising: whether it is a raise."""
+
+    reason: Reason
+    since: float
+    rising: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +177,9 @@ class TableState:
     as another goal begins anew; point_at: when the table last had its turn. dearer_since: since when on-demand would
     have cost less without a break, None while it would not; on_demand_since: since when it is advised.
 
+    last_incident: the one resolved last, for as long as trouble that comes back belongs to it. blocked: changes that
+    are wanted and held, by dimension.
+
     samplers: Contributor Insights by index ("" for the table), where this watcher had a hand in it. hot_keys: the last
     hot-key verdict told, by index, so that history holds news and not every minute's turn."""
 
@@ -170,5 +196,7 @@ class TableState:
     point_at: float | None = None
     dearer_since: float | None = None
     on_demand_since: float | None = None
+    last_incident: Incident | None = None
+    blocked: Mapping[Dimension, Blocked] = field(default_factory=dict)
     samplers: Mapping[str, SamplerState] = field(default_factory=dict)
     hot_keys: Mapping[str, KeyMark] = field(default_factory=dict)
