@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import socket
 import time
@@ -21,6 +22,10 @@ from moto.server import ThreadedMotoServer
 from tests.aws.fake import FakeAws, fake_aws, fault
 from tests.commands import environment, eventually, running, watcher
 from watcher.cli import status
+from watcher.clock import SystemClock
+from watcher.config import load
+from watcher.core.reasons import Mode
+from watcher.daemon import Settings, Watcher
 from watcher.store.sqlite import SqliteStore
 
 Captured = pytest.CaptureFixture[str]
@@ -146,7 +151,10 @@ def test_once_as_json_with_trouble(capsys: Captured, tmp_path: Path, shop: Cloud
     assert status(["once", "--json", "--config", str(path)]) == 1
 
     record = json.loads(capsys.readouterr().out)
-    assert list(record) == ["time", "trouble", "region_errors", "undelivered_alerts", "unwatched_tables", "tables"]
+    assert list(record) == [
+        "time", "trouble", "region_errors", "regional_incidents", "undelivered_alerts", "held_alerts",
+        "failing_topics", "pauses", "unwatched_tables", "tables",
+    ]  # fmt: skip
     assert record["trouble"] is True
     assert record["region_errors"] == {}
     by_name = {table["table"]: table for table in record["tables"]}
@@ -336,6 +344,8 @@ def test_a_table_that_two_rules_match_is_warned_of_once(tmp_path: Path, shop: Cl
     rules = '[[tables]]\nmatch = "ord*"\n[[tables]]\nmatch = "*ers"\nmode = "observe"\n'
     path = config(tmp_path / "config.toml", shop.url, rules)
     with running("--config", path, "--port", "0", cwd=tmp_path, env=environment(**KEYS)) as daemon:
+        untold = daemon.event("config.warning")["sentence"]
+        assert untold.startswith("no [[alerts]] entry: incidents reach nobody")
         warned = daemon.event("config.warning")["sentence"]
         assert warned == (
             'table orders: matched by tables.0 (match "ord*", mode "advise") and by tables.1 (match "*ers", '
@@ -351,3 +361,32 @@ def test_a_second_daemon_on_the_same_state_is_refused(tmp_path: Path, shop: Clou
         assert (second.returncode, second.stdout) == (1, "")
         assert f"another watcher (process {daemon.process.pid}) is using it" in second.stderr
         assert second.stderr.count("\n") == 1
+
+
+def test_a_running_watcher_heeds_a_pause_from_its_next_pass_on(capsys: Captured, tmp_path: Path, shop: Cloud) -> None:
+    path = config(tmp_path / "config.toml", shop.url, ACTING)
+
+    def units() -> int:
+        told = shop.dynamodb.describe_table(TableName="users")["Table"]["ProvisionedThroughput"]
+        return int(told["WriteCapacityUnits"])
+
+    one = Watcher(load(path, os.environ), Settings(SystemClock(), path, os.environ))
+    try:
+        assert one.run_cycle().pauses == []
+        shop.minutes("users", "WriteThrottleEvents", 600.0)
+        shop.minutes("users", "WriteProvisionedThroughputThrottleEvents", 600.0)
+        asked = ["pause", "users", "--for", "1h", "--reason", "deploying", "--advise-only", "--config", str(path)]
+        assert status(asked) == 0
+        assert "Its capacity is not changed meanwhile, only advised on." in capsys.readouterr().out
+
+        paused = one.run_cycle()
+        assert [pause.reason for pause in paused.pauses] == ["deploying"]
+        assert units() == 100
+        assert [view.mode for view in one.hub.snapshot.tables if view.key.name == "users"] == [Mode.ADVISE]
+
+        assert status(["resume", "users", "--config", str(path)]) == 0
+        assert "users in us-east-1: provisioned" in capsys.readouterr().out
+        assert one.run_cycle().pauses == []
+        assert units() > 100
+    finally:
+        one.close()

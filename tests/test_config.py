@@ -117,6 +117,9 @@ def test_a_path_with_a_null_character_is_a_mistake() -> None:
         pytest.param("TABLES__0__RESOLVE_MINUTES", "1", "1440", "0.9", "1441", id="calm, up to a day"),
         pytest.param("TABLES__0__SLOW_FACTOR", "1.1", "1000", "1.09", "1001", id="slow factor"),
         pytest.param("STATE__HISTORY_DAYS", "1", "3650", "0", "3651", id="history, up to ten years"),
+        pytest.param("INCIDENTS__STORM_TABLES", "3", "10000", "2", "10001", id="a storm, from three tables"),
+        pytest.param("INCIDENTS__STORM_TABLES", "0", "0", "-1", "1", id="or never"),
+        pytest.param("INCIDENTS__BLIND_MINUTES", "1", "60", "0", "61", id="blind, up to an hour"),
         pytest.param("SERVER__PORT", "0", "65535", "-1", "65536", id="port"),
     ],
 )  # fmt: skip
@@ -194,6 +197,7 @@ def test_every_default_is_pinned() -> None:
                 "open_minutes": None,
                 "resolve_minutes": None,
                 "slow_factor": None,
+                "runbook": None,
             }
         ],
         "control": {"nightly": True, "nightly_hour": 3, "nightly_days": 7, "nightly_minutes": 20.0},
@@ -206,6 +210,8 @@ def test_every_default_is_pinned() -> None:
             "rules_quota": 100,
         },
         "alerts": [],
+        "links": {"page": None, "runbook": None},
+        "incidents": {"storm_tables": 10, "blind_minutes": 3},
         "state": {"backend": "sqlite", "path": "watcher.db", "table": "watcher-state", "history_days": 30},
         "server": {"host": "127.0.0.1", "port": 9464},
         "logs": {"format": "auto", "level": "info"},
@@ -275,7 +281,7 @@ def test_the_example_only_advises_on(name: str) -> None:
 
 def test_what_the_example_shows_as_defaults_are_the_defaults(tmp_path: Path) -> None:
     shown = re.sub(
-        r"(?m)^# ((?!role_arn|external_id|endpoint_url|max_throttled_fraction|hash_secret)\w+ = )",
+        r"(?m)^# ((?!role_arn|external_id|endpoint_url|max_throttled_fraction|hash_secret|runbook|quiet|page)\w+ = )",
         r"\1",
         EXAMPLE.read_text(encoding="utf-8"),
     )
@@ -476,7 +482,8 @@ def matching(*patterns: str) -> str:
     ],
 )  # fmt: skip
 def test_warnings_that_need_no_table_names(tmp_path: Path, text: str, warnings: list[str]) -> None:
-    assert list(load(written(tmp_path, text), {}).warnings()) == warnings
+    told = f'[[alerts]]\ntopic_arn = "{ARN}"\n'
+    assert list(load(written(tmp_path, told + text), {}).warnings()) == warnings
 
 
 @pytest.mark.parametrize(

@@ -11,20 +11,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_config import ARN, EXAMPLE, ROLE
-from watcher.config import AlertRule, Aws, Config, HotKeys, Range, State, TableRule, load, masked
+from watcher.config import Aws, Config, HotKeys, Range, State, TableRule, load, masked
+from watcher.config_alerts import AlertRule, IncidentsRule, LinksRule, Quiet
 from watcher.config_schedules import ScheduleRule
 from watcher.errors import ConfigError
 
 WORDS = sorted(
     {
         key
-        for section in (Config, Aws, HotKeys, AlertRule, State, TableRule, Range, ScheduleRule)
+        for section in (
+            Config,
+            Aws,
+            HotKeys,
+            AlertRule,
+            Quiet,
+            LinksRule,
+            IncidentsRule,
+            State,
+            TableRule,
+            Range,
+            ScheduleRule,
+        )
         for key in section.model_fields
     }
     | {"*", "[key]", "0", "from"}
 )
 VALUES = [
     "act", "advise", "safe", "orders*", "us-east-1", ARN, ROLE, "sqlite", "dynamodb", "hash", "http://h:1",
+    "22:00", "24:00", "mon", "watcher", "https://w.example.org/{cause}", "https://w.example.org/{table", 10,
     "45 17 * * 1-5", "Europe/Berlin", "2026-11-27T08:00:00Z", "2026-11-28T08:00:00Z",
     0, 1, 5, 60, 9464, 0.5, 2.0, True,
 ]  # fmt: skip

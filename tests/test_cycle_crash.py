@@ -9,6 +9,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ SCENES = [
 @dataclass(frozen=True)
 class Life:
     """What a life comes to. applied: calls AWS accepted by (table, dimension, raise or not). told: the messages of each
-    table in order, repetitions left out."""
+    table in order, repetitions left out: of what was sent and could not be written down, also those in a story."""
 
     applied: Counter[tuple[str, str, bool]]
     told: dict[str, list[str]]
@@ -63,8 +64,8 @@ def came_to(world: World) -> Life:
     told: dict[str, list[str]] = {}
     for name in ("orders", "sessions", "archive"):
         # Whether an incident worsens depends on when it was opened, so that may differ.
-        unique = {one.id: f"{one.alert.state} {one.alert.cause}" for one in world.sent(name)}
-        told[name] = [text for text in unique.values() if not text.startswith("worsened")]
+        texts = [f"{one.alert.state} {one.alert.cause}" for one in world.sent(name)]
+        told[name] = [text for text, _ in groupby(text for text in texts if not text.startswith("worsened"))]
     return Life(applied, told)
 
 

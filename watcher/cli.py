@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from watcher import __version__, cli_doctor, cli_hot_keys, cli_record, cli_replay
+from watcher import __version__, cli_doctor, cli_hot_keys, cli_pause, cli_record, cli_replay
 from watcher import cli_output as output
 from watcher.aws.permissions import policy_document
 from watcher.cli_options import ConfigOption, JsonOption, load_config
@@ -196,10 +196,11 @@ def once(config: ConfigOption = None, *, as_json: JsonOption = False) -> int:
     with _watcher(loaded, Settings(clock, path, os.environ)) as watcher:
         report = watcher.run_cycle()
         watcher.cycle.release(threading.Event().wait)  # what a life of the watcher that was killed has left on
+        regional = watcher.hub.snapshot.regional
         if as_json:
-            print(json.dumps(output.once_record(report), indent=2))
+            print(json.dumps(output.once_record(report, regional), indent=2))
         else:
-            output.print_verdicts(output.make_console(), report)
+            output.print_verdicts(output.make_console(), report, regional)
     return TROUBLE if output.is_trouble(report) else 0
 
 
@@ -273,6 +274,8 @@ def history(
 app.command()(cli_replay.replay)
 app.command()(cli_record.record)
 app.command("hot-keys")(cli_hot_keys.hot_keys)
+app.command()(cli_pause.pause)
+app.command()(cli_pause.resume)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,14 +14,25 @@ from rich.text import Text
 from watcher.clock import iso
 from watcher.config import Config
 from watcher.core.hot_keys import HotKeyFinding
-from watcher.core.model import Decision, Dimension
+from watcher.core.model import Alert, Decision, Dimension
+from watcher.core.pauses import covering
 from watcher.core.reasons import Cause, Mode, Outcome
 from watcher.core.result import DimensionReport, Explanation
 from watcher.core.schedule import Schedule
-from watcher.core.words import count, rate, units
+from watcher.core.state import Incident
+from watcher.core.words import count, duration, rate, time_of_day, units
 from watcher.ports import CycleReport, TableReport
-from watcher.telemetry.hub import settled
-from watcher.web.state import decision_record, finding_record
+from watcher.telemetry.outcomes import settled
+from watcher.telemetry.snapshot import pauses_in_force, regional_incidents, tables_of
+from watcher.web.state import (
+    acknowledged_record,
+    decision_record,
+    finding_record,
+    incident_record,
+    pause_record,
+    regional_records,
+)
+from watcher.web.view import ordinal
 
 Record = dict[str, object]
 
@@ -75,7 +86,9 @@ def sandbox_welcome(tables: Sequence[tuple[str, str]], speed: float) -> str:
 
 def is_trouble(report: CycleReport) -> bool:
     """Whether a cycle found anything that a person should look at."""
-    if report.region_errors or report.undelivered or not report.acting:
+    if report.region_errors or report.undelivered or report.failing or not report.acting:
+        return True
+    if any(regional_incidents(report)):
         return True
     return any(
         table.error or (table.explanation is not None and table.explanation.cause is not Cause.NONE)
@@ -83,20 +96,26 @@ def is_trouble(report: CycleReport) -> bool:
     )
 
 
-def once_record(report: CycleReport) -> Record:
-    """``once --json``: the verdict on every table with its decisions."""
+def once_record(report: CycleReport, regional: Mapping[str, Alert] | None = None) -> Record:
+    """``once --json``: the verdict on every table with its decisions. regional: the last message of each open incident
+    of a whole Region, by incident, as far as it is known."""
     return {
         "time": iso(report.started_at),
         "trouble": is_trouble(report),
         "region_errors": dict(report.region_errors),
+        "regional_incidents": regional_records(report, regional or {}),
         "undelivered_alerts": report.undelivered,
+        "held_alerts": report.held,
+        "failing_topics": dict(sorted(report.failing.items())),
+        "pauses": [pause_record(one, report.started_at) for one in pauses_in_force(report)],
         "unwatched_tables": report.unmatched,
-        "tables": [_table_record(table) for table in report.tables],
+        "tables": [_table_record(table, report) for table in report.tables],
     }
 
 
-def _table_record(table: TableReport) -> Record:
+def _table_record(table: TableReport, report: CycleReport) -> Record:
     explanation = table.explanation
+    incident = explanation.incident if explanation else None
     decisions = settled(explanation.decisions if explanation else (), table.settlements)
     return {
         "table": table.key.name,
@@ -106,6 +125,8 @@ def _table_record(table: TableReport) -> Record:
         "error": table.error,
         "cause": explanation.cause.value if explanation else None,
         "sentence": explanation.sentence if explanation else table.error,
+        "incident": incident_record(incident) if incident else None,
+        "acknowledged": acknowledged_record(covering(report.pauses, table.key, report.started_at)),
         "on_demand_since": _moment(explanation.on_demand_since) if explanation else None,
         "hot_keys": [finding_record(one, table.key.region) for one in _findings(explanation)],
         "decisions": [decision_record(decision) for decision in decisions],
@@ -129,10 +150,12 @@ def make_console() -> Console:
     return Console(color_system=None, emoji=False) if os.environ.get("NO_COLOR") else Console(emoji=False)
 
 
-def print_verdicts(console: Console, report: CycleReport) -> None:
-    """``once``: one row per dimension, the tables in trouble first."""
+def print_verdicts(console: Console, report: CycleReport, regional: Mapping[str, Alert] | None = None) -> None:
+    """``once``: what concerns whole Regions, then one row per dimension, the tables in trouble first. regional: as for
+    :func:`once_record`."""
     for region, error in report.region_errors.items():
         console.print(Text(f"{region or 'state'}: {error}", style="red"))
+    _print_regional(console, report, regional or {})
     grid = Table("table", "dimension", "provisioned", "demand", "cause", "decision", box=None, pad_edge=False)
     ordered = sorted(report.tables, key=lambda table: (not _is_bad(table), table.key.name))
     for table in ordered:
@@ -141,14 +164,47 @@ def print_verdicts(console: Console, report: CycleReport) -> None:
         console.print(grid)
         for table in ordered:
             _print_advice(console, table)
+        _print_incidents(console, ordered, report)
     elif not report.region_errors:
         # As Text, or rich would take the brackets for its markup.
         console.print(Text("No table is watched: no [[tables]] entry matches a table of these Regions."))
+    for topic, error in sorted(report.failing.items()):
+        console.print(Text(f"{topic} takes no messages: {error}", style="red"))
+    if report.held:
+        console.print(Text(f"Held by quiet hours or a pause: {count(report.held, 'message')}."))
     if report.undelivered:
         waiting = count(report.undelivered, "alert")
         console.print(Text(f"Not delivered: {waiting}; see `watcher doctor`. They are tried again.", style="red"))
     if report.unmatched:
         console.print(Text(f"Not watched, as no [[tables]] entry matches: {count(report.unmatched, 'table')}."))
+
+
+def _print_regional(console: Console, report: CycleReport, regional: Mapping[str, Alert]) -> None:
+    for region, incident in regional_incidents(report):
+        tables = tables_of(report, region, incident)
+        what = f"{incident.cause} of {count(len(tables), 'table')}" if tables else incident.cause.value
+        told = f": {regional[incident.id].sentence}" if incident.id in regional else "."
+        console.print(Text(f"{region}: {what}, {_since(incident, report)}{told}", style="red"))
+
+
+def _print_incidents(console: Console, tables: Sequence[TableReport], report: CycleReport) -> None:
+    """What there is to know of a table's incident beside its verdicts: that it came back, or that somebody has it."""
+    for table in tables:
+        incident = table.explanation.incident if table.explanation else None
+        pause = covering(report.pauses, table.key, report.started_at)
+        if incident is not None and (incident.flaps or pause):
+            console.print(Text(f"{table.key.name}: {_since(incident, report)}."))
+        if pause is not None:
+            by = f" by {pause.by}" if pause.by else ""
+            until = time_of_day(pause.until, report.started_at)
+            console.print(Text(f"{table.key.name}: silenced until {until}{by}: {pause.reason}"))
+
+
+def _since(incident: Incident, report: CycleReport) -> str:
+    if incident.flaps:
+        first = time_of_day(incident.opened_at, report.started_at)
+        return f"open again, for the {ordinal(incident.flaps + 1)} time, first at {first}"
+    return f"open for {duration(max(0.0, report.started_at - incident.opened_at))}"
 
 
 def _print_advice(console: Console, table: TableReport) -> None:

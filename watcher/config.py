@@ -15,6 +15,15 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_serializer
 
+from watcher.config_alerts import (
+    AlertRule,
+    IncidentsRule,
+    LinksRule,
+    RunbookUrl,
+    clashes_of_runbook,
+    repeats,
+    warnings_of_alerts,
+)
 from watcher.config_mistakes import Clash, Section, Table, sentences, shown
 from watcher.config_schedules import ScheduleRule, clashes_with_bounds
 from watcher.config_source import Source, as_text, read_toml, with_environment
@@ -27,16 +36,19 @@ from watcher.core.policy import (
     AutoScaling,
     Bounds,
     IncidentRules,
+    Links,
     Objective,
     TablePolicy,
     beginning,
 )
-from watcher.core.reasons import Mode, Severity
+from watcher.core.reasons import AlertKind, Mode
+from watcher.core.region_state import RegionRules
 from watcher.errors import ConfigError
 
 _T = TypeVar("_T")
 
 SHORTEST_SECRET = 16
+OVERDUE_INTERVALS = 3.0
 
 Region = Annotated[
     str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", description='a Region name like "us-east-1"')
@@ -49,13 +61,6 @@ RoleArn = Annotated[
     Field(
         pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,576}$",
         description='a role ARN like "arn:aws:iam::123456789012:role/watcher"',
-    ),
-]
-TopicArn = Annotated[
-    str,
-    Field(
-        pattern=r"^arn:aws[a-z-]*:sns:[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$",
-        description='an SNS topic ARN like "arn:aws:sns:us-east-1:123456789012:watcher-alerts"',
     ),
 ]
 EndpointUrl = Annotated[
@@ -200,6 +205,7 @@ class TableRule(BoundsRule):
     open_minutes: Whole | None = Field(default=None, ge=1, le=5)
     resolve_minutes: Number | None = Field(default=None, ge=1, le=1440)
     slow_factor: Number | None = Field(default=None, ge=1.1, le=1000)
+    runbook: RunbookUrl | None = None
 
     @classmethod
     def clashes(cls, given: Mapping[str, object]) -> Iterator[Clash]:
@@ -215,6 +221,7 @@ class TableRule(BoundsRule):
                 ("max_throttled_fraction",),
             )
         yield from clashes_with_bounds(given)
+        yield from clashes_of_runbook(given)
 
     def policy(self, sampling: Sampling = Sampling.OFF) -> TablePolicy:
         """sampling: what counts where the rule says nothing of it."""
@@ -288,15 +295,6 @@ class HotKeys(Section):
         return None if secret is None else "****"
 
 
-class AlertRule(Section):
-    """One SNS topic and what goes there."""
-
-    topic_arn: TopicArn
-    format: Literal["text", "cloudwatch-alarm", "chat"] = "text"
-    match: Pattern = "*"
-    severities: tuple[Severity, ...] = Field(default=(Severity.WARNING, Severity.CRITICAL), min_length=1)
-
-
 class State(Section):
     """Where the watcher keeps its memory. table: for the dynamodb backend of a later version."""
 
@@ -335,6 +333,8 @@ class Config(Section):
     control: Control = Field(default_factory=Control)
     hot_keys: HotKeys = Field(default_factory=HotKeys)
     alerts: tuple[AlertRule, ...] = ()
+    links: LinksRule = Field(default_factory=LinksRule)
+    incidents: IncidentsRule = Field(default_factory=IncidentsRule)
     state: State = Field(default_factory=State)
     server: Server = Field(default_factory=Server)
     logs: Logs = Field(default_factory=Logs)
@@ -342,7 +342,29 @@ class Config(Section):
     def policy_for(self, table_name: str) -> TablePolicy | None:
         """The policy of the first rule that matches; None for a table that is not watched."""
         rule = self._rule_for(table_name)
-        return None if rule is None else rule.policy(self.hot_keys.sampling)
+        if rule is None:
+            return None
+        policy = rule.policy(self.hot_keys.sampling)
+        again = repeats(alert for alert in self.alerts if fnmatchcase(table_name, alert.match))
+        return replace(policy, incidents=replace(policy.incidents, repeats=again), links=self._links(rule.runbook))
+
+    def region_rules(self) -> RegionRules:
+        """When the watcher's own trouble, and a storm of tables, is an incident. A pass is overdue when two more were
+        due since the last one finished."""
+        return RegionRules(
+            blind_after=self.incidents.blind_minutes * 60.0,
+            overdue_after=OVERDUE_INTERVALS * self.polling.interval_seconds,
+            storm_tables=self.incidents.storm_tables,
+            repeats=repeats(alert for alert in self.alerts if set(alert.kinds) - {AlertKind.LATENCY}),
+        )
+
+    def region_links(self) -> Links:
+        """Links of an alert that is about no table."""
+        return self._links(None)
+
+    def _links(self, runbook: str | None) -> Links:
+        """runbook: a table's own, which counts instead of the common one."""
+        return Links(self.links.page or "", runbook or self.links.runbook or "")
 
     def key_form_for(self, table_name: str) -> KeyForm:
         """How key values of this table may leave the watcher."""
@@ -377,6 +399,8 @@ class Config(Section):
                     f'hot_keys.sampling: "{self.hot_keys.sampling}" switches Contributor Insights on tables in act '
                     "mode only, and no [[tables]] entry has that; the watcher says what it would switch"
                 )
+        if self.tables:
+            found += warnings_of_alerts(self.alerts, [rule.match for rule in self.tables])
         return tuple(found)
 
 

@@ -6,37 +6,34 @@ the core, never an adapter. An instant is read once per cycle and handed down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 
 from watcher.backfill import Backfill, Lessons
 from watcher.clock import Clock
-from watcher.core.insights import Place, SamplerMode
-from watcher.core.model import Action, Choice, Intent, Lever, Settlement, TableKey
+from watcher.core.model import Alert, Choice, Intent, TableKey
 from watcher.core.past import Study, adopted
-from watcher.core.reasons import Mode, Outcome
-from watcher.core.sampling import SamplingLimits, release
+from watcher.core.pauses import Pause
+from watcher.core.policy import Links, TablePolicy
+from watcher.core.reasons import Mode
+from watcher.core.region_state import RegionRules
+from watcher.core.sampling import SamplingLimits
 from watcher.core.state import TableState
 from watcher.core.step import farewell, step
-from watcher.core.tracking import absorb
+from watcher.cycle_act import Acting, pending
 from watcher.cycle_look import LookSettings, Region
+from watcher.cycle_regions import RegionDesk, retold
 from watcher.cycle_round import Phase, Round, Seen, reports
-from watcher.cycle_sampling import is_ours, rules_in_use, unseen_of, with_sampling
+from watcher.cycle_sampling import is_ours, rules_in_use, with_sampling
+from watcher.cycle_tell import Telling
 from watcher.errors import StoreError
 from watcher.observe import Sighting
 from watcher.ports import CycleRecord, CycleReport, Notifier, Policies, RegionPorts, Store, TableReport, Telemetry
 from watcher.post import Post
-from watcher.reconcile import most_urgent_first, reconcile
 
-STORE_LOST = "the state store is lost, so nothing is changed"
-STOPPING = "the watcher is stopping"
-NO_TIME = "no time left in this cycle, the next decides anew"
 PRUNING = 3600.0  # seconds between two prunings
-RELEASES = 5  # times that a put-back is tried at the end
-RELEASE_PAUSE = 2.0  # seconds, of AWS's time, in between: a switch takes about two
-PUT_BACK = frozenset({Outcome.APPLIED, Outcome.UNCHANGED, Outcome.GONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +71,12 @@ class Cycle:
         settings: CycleSettings | None = None,
         sampling: SamplingLimits | None = None,
         stopping: Callable[[], bool] = lambda: False,
+        region_rules: RegionRules | None = None,
+        links: Links | None = None,
     ) -> None:
-        """Loads the remembered states. Raises StoreError: without its memory the watcher does not start."""
+        """Loads the remembered states. Raises StoreError: without its memory the watcher does not start.
+
+        region_rules, links: for alerts about whole Regions."""
         self._settings = settings or CycleSettings()
         self._regions = [Region(ports, clock, telemetry, self._settings.look, stopping) for ports in regions]
         self._store = store
@@ -85,13 +86,22 @@ class Cycle:
         self._sampling = sampling or SamplingLimits()
         self._stopping = stopping
         self._notifier = notifier
-        self._post = Post(store, notifier, telemetry)
+        self._post = Post(store, notifier, telemetry, clock, workers=self._settings.workers)
         self._states: dict[TableKey, TableState] = dict(store.load())
-        self._open: list[Intent] = list(store.open_intents())  # recorded and not yet answered
-        self._unsettled: list[Settlement] = []  # answered, which the store could not be told
-        self._in_doubt = False  # whether the store took the last record is not known
+        self._acting = Acting(
+            self._regions, self._states, store=store, telemetry=telemetry, clock=clock, stopping=stopping
+        )
+        self.desk = RegionDesk(
+            [ports.region for ports in regions],
+            store.load_regions(),
+            self._states,
+            clock,
+            rules=region_rules,
+            links=links,
+        )
+        self._pauses: Sequence[Pause] = ()
+        self._unrecorded: list[Alert] = []  # raised while the store was lost, however they were sent
         self._pruned_at: float | None = None
-        self._intents = 0
         self._phases: dict[str, float] = {}
         self._backfill = Backfill({ports.region: ports for ports in regions}, clock, telemetry, stopping)
         self._lessons = Lessons(self._states)
@@ -108,12 +118,25 @@ class Cycle:
             )
             self._telemetry.trouble("sampling.orphaned", table=key.name, region=key.region, sentence=sentence)
 
-    def use(self, policies: Policies, notifier: Notifier, sampling: SamplingLimits | None = None) -> None:
+    def use(
+        self,
+        policies: Policies,
+        notifier: Notifier,
+        sampling: SamplingLimits | None = None,
+        region_rules: RegionRules | None = None,
+        links: Links | None = None,
+    ) -> None:
         """Decide and alert by these from the next pass on (a reloaded config). Safe while a pass runs: each pass reads
         its policies once."""
         self._next_policies = policies
         self._sampling = sampling or self._sampling
         self._notifier = notifier
+        self.desk.use(region_rules, links)
+
+    @property
+    def notifier(self) -> Notifier:
+        """The one that the next pass alerts by."""
+        return self._notifier
 
     def choose(self, choice: Choice) -> None:
         """Hand in the nightly replay's choice for a table; the next pass that sees the table takes it up. Safe while a
@@ -137,6 +160,7 @@ class Cycle:
     def run(self) -> CycleReport:
         now, began = self._clock.now(), self._clock.monotonic()
         self._phases = {}
+        self._post.keep_unstored(self.desk.begins(self._phases))
         if self._policies is not self._next_policies:
             self._policies = self._next_policies
             for region in self._regions:
@@ -146,30 +170,34 @@ class Cycle:
         with phase("observe"):
             sightings = [(region, self._look(region, now)) for region in self._regions]
         with phase("reconcile"):
-            settlements = self._reconcile(now, sightings)
+            settled = self._acting.reconcile(now, sightings)
         with phase("step"):
+            self._pauses = self._pauses_at(now)
             stepped = self._step(now, sightings)
             this = with_sampling(stepped, self._sampling, self._states, self._policies, self._sampling_failed)
+            this = self.desk.follow(this, self._states, self._policies)
         with phase("record"):
-            intents = self._intents_of(this)
+            intents = self._acting.intents_of(this)
             lost = self._record(this, intents)
+        telling = Telling(self._post, self._clock, self._pauses, settled)
         with phase("act"):
-            settlements += self._act(intents, lost)
+            done = self._acting.act(intents, bool(lost), self._settings.acting, telling.meanwhile)
         with phase("settle"):
-            self._settle(settlements)
+            self._acting.settle(done)
         with phase("tell"):
-            delivery = self._post.deliver(self._clock.now(), settlements)
+            delivery = telling.finish(done)
         with phase("tidy"):
             self._tidy(now, [] if lost else this.gone)
+        self.desk.finished([*settled, *done])
         region_errors = {region.name: sight.error for region, sight in sightings if sight.error}
         report = CycleReport(
             started_at=now,
             finished_at=self._clock.now(),
             seconds=self._clock.monotonic() - began,
-            tables=reports(this, settlements, self._states, self._policies),
+            tables=reports(this, [*settled, *done], self._states, self._policies),
             region_errors=region_errors | ({"": lost} if lost else {}),
             unmatched=sum(1 for region in self._regions for name in region.names if self._policies(name) is None),
-            told=this.alerts,
+            told=(*this.alerts, *self.desk.loss),
             delivered=delivery.delivered,
             undelivered=delivery.failed,
             dead=delivery.dead,
@@ -178,6 +206,11 @@ class Cycle:
             learning=len(self._backfill.waiting),
             rules=rules_in_use((region.name, region.keys.survey) for region in self._regions),
             acting=not lost,
+            pauses=[pause for pause in self._pauses if pause.since <= now < pause.until],
+            silenced=delivery.silenced,
+            held=delivery.held,
+            failing=self._post.failing,
+            regions=self.desk.states,
         )
         self._telemetry.cycle_finished(report)
         return report
@@ -186,38 +219,40 @@ class Cycle:
 
     def _look(self, region: Region, now: float) -> Sighting:
         here = {key.name: state for key, state in self._states.items() if key.region == region.name}
-        concerned = {i.action.table.name for i in self._open if i.action.table.region == region.name}
+        concerned = {i.action.table.name for i in self._acting.open if i.action.table.region == region.name}
         concerned.update(name for name, state in here.items() if is_ours(state))
-        switching = any(i.action.switch is not None and i.action.table.region == region.name for i in self._open)
+        switching = any(i.action.switch is not None and i.action.table.region == region.name for i in self._acting.open)
         return region.look(now, self._policies, here, concerned, switching=switching)
 
     def _sampling_failed(self, region: str, sentence: str) -> None:
         self._telemetry.trouble("sampling.failed", region=region, sentence=sentence)
 
-    # reconcile, step -------------------------------------------------------------------------------------------------
+    # step ------------------------------------------------------------------------------------------------------------
 
-    def _reconcile(self, now: float, sightings: Sequence[tuple[Region, Sighting]]) -> list[Settlement]:
-        """Close what an earlier pass (or life) left open, by what DescribeTable shows now."""
-        if self._in_doubt:
-            self._try(self._read_open_intents)
-        by_region = {region.name: sighting for region, sighting in sightings}
-        settlements = [s for s in (reconcile(now, intent, by_region) for intent in self._open) if s]
-        self._settle(settlements)
-        return settlements
+    def _pauses_at(self, now: float) -> Sequence[Pause]:
+        """While the store cannot be read, those that it was last seen to hold."""
+        try:
+            return self._store.pauses(now)
+        except StoreError as error:
+            self._telemetry.trouble("store.failed", sentence=str(error))
+            return self._pauses
 
-    def _read_open_intents(self) -> None:
-        answered = {settlement.intent.id for settlement in self._unsettled}
-        self._open = [intent for intent in self._store.open_intents() if intent.id not in answered]
-        self._in_doubt = False
+    def _policy(self, key: TableKey, now: float) -> TablePolicy | None:
+        """The config's policy, and while somebody has asked for it, without acting."""
+        policy = self._policies(key.name)
+        if policy is None or policy.mode is not Mode.ACT:
+            return policy
+        asked = any(pause.advise_only and pause.covers(key, now) for pause in self._pauses)
+        return replace(policy, mode=Mode.ADVISE) if asked else policy
 
     def _step(self, now: float, sightings: Sequence[tuple[Region, Sighting]]) -> Round:
         seen, broken, gone = [], {}, []
         for region, sighting in sightings:
             for name, observation in sighting.observations.items():
-                policy = self._policies(name)
+                key = observation.description.key
+                policy = self._policy(key, now)
                 if policy is None:
                     continue
-                key = observation.description.key
                 choice = self._choices.pop(key, None)
                 seen_now = replace(observation, choice=choice) if choice else observation
                 before = self._states.get(key, TableState())
@@ -252,43 +287,27 @@ class Cycle:
         """No rule matches it any more, and nothing of ours is still open on it, or on in it."""
         return (
             self._policies(key.name) is None
-            and all(intent.action.table != key for intent in self._open)
+            and all(intent.action.table != key for intent in self._acting.open)
             and not is_ours(self._states[key])
         )
 
-    # record, act, settle ---------------------------------------------------------------------------------------------
-
-    def _intents_of(self, this: Round) -> list[Intent]:
-        """Full sampling ends first, since it costs by the request; then capacity, what throttles most before the rest;
-        what else is to be sampled can wait."""
-        switches = [action for plan in this.plans.values() for action in plan.actions]
-        ending = [action for action in switches if action.switch and action.switch.before is SamplerMode.FULL]
-        actions = ending + [
-            action
-            for one in most_urgent_first(one for one in this.seen if one.result.actions)
-            for action in one.result.actions
-        ]
-        actions += [action for action in switches if action not in ending]
-        return [self._intent(this.now, action) for action in actions]
-
-    def _intent(self, now: float, action: Action) -> Intent:
-        self._intents += 1
-        ident = f"{int(now * 1000):014d}-{action.table.region}-{action.table.name}-{self._intents}"
-        return Intent(ident, now, action)
+    # record ----------------------------------------------------------------------------------------------------------
 
     def _record(self, this: Round, intents: Sequence[Intent]) -> str:
         """Write down what is about to be done and told. Why it could not be, or "": then nothing is done."""
-        pending = {i.action.table: i.id for i in intents if i.action.lever is not Lever.SAMPLING}
+        waits_for = pending(intents)
         seen = {one.key: one.result.state for one in this.seen}
         # What is told once must not be told again: a deleted table keeps its state, without the incident, until it
         # is forgotten.
         seen.update({key: replace(self._states[key], incident=None) for key in this.gone})
-        states = seen | {key: plan.state for key, plan in this.plans.items()}
+        seen = retold(seen, self._states, this.retell)
+        states = retold(seen | {key: plan.state for key, plan in this.plans.items()}, self._states, this.retell)
         outgoing = self._post.address(this.alerts)
         record = CycleRecord(
             time=this.now,
             states={
-                key: replace(state, pending=pending[key]) if key in pending else state for key, state in states.items()
+                key: replace(state, pending=waits_for[key]) if key in waits_for else state
+                for key, state in states.items()
             },
             decisions=[
                 *(decision for one in this.seen for decision in one.result.explanation.new_decisions),
@@ -296,55 +315,29 @@ class Cycle:
             ],
             intents=intents,
             outgoing=[*self._post.unstored, *outgoing],
-            alerts=this.alerts,
+            alerts=[*self._unrecorded, *this.alerts],
+            regions=self.desk.changed,
             # What was learned of a table whose past is still to come is not kept: should this life of the watcher end
             # before, the next one asks for that past anew.
             learned=[key for key in self._lessons.due(states) if key not in self._backfill.waiting],
         )
-        self._in_doubt = True
+        self._acting.recording()
         try:
             self._store.record(record)
         except Exception as error:  # noqa: BLE001 - whatever broke in the store: observe and alert, never act
             self._telemetry.trouble("store.failed", sentence=str(error))
             self._states.update(seen)  # without the plans: nothing is switched that is not written down
-            self._post.keep_unstored(outgoing)
+            loss = self.desk.lost(this.now, str(error) or repr(error))
+            self._post.keep_unstored([*outgoing, *self._post.address(loss)])
+            self._unrecorded += (*this.alerts, *loss)
             return str(error) or repr(error)
-        self._in_doubt = False
+        self._acting.recorded(intents)
         self._states.update(record.states)
+        self.desk.written()
+        self._unrecorded = []
         self._lessons.written({key: record.states[key] for key in record.learned})
-        self._open.extend(intents)
-        self._post.stored()
+        self._post.stored(outgoing)
         return ""
-
-    def _act(self, intents: Sequence[Intent], lost: str) -> list[Settlement]:
-        began = self._clock.monotonic()
-        settlements = []
-        for intent in intents:
-            objection = STORE_LOST if lost else STOPPING if self._stopping() else ""
-            if not objection and self._clock.monotonic() - began > self._settings.acting:
-                objection = NO_TIME
-            settlements.append(self._answered(intent, objection))
-        return settlements
-
-    def _answered(self, intent: Intent, objection: str = "") -> Settlement:
-        """The intent carried out, or cancelled for the objection."""
-        outcome, detail = (Outcome.CANCELLED, objection) if objection else self._carry_out(intent)
-        return Settlement(intent, outcome, self._clock.now(), detail)
-
-    def _carry_out(self, intent: Intent) -> tuple[Outcome, str]:
-        action = intent.action
-        region = next(region for region in self._regions if region.name == action.table.region)
-        hand = region.ports.hands.get(action.mode)
-        if hand is None:
-            return Outcome.CANCELLED, f"nothing is ever changed in {action.mode} mode"
-        if action.switch is not None and action.mode is Mode.ACT:
-            region.keys.switched(Place(action.table.name, action.switch.index))
-        try:
-            return hand.carry_out(action)
-        except Exception as error:  # noqa: BLE001 - whatever broke, the call may have gone out: AWS will tell
-            detail = f"the call failed, which is a bug in the watcher: {error!r}"
-            self._telemetry.trouble("action.failed", table=action.table.name, region=region.name, sentence=detail)
-            return Outcome.UNKNOWN, detail
 
     def release(self, wait: Callable[[float], object]) -> tuple[int, int]:
         """Put back every table and index whose every access is sampled by our hand, before the watcher ends: it costs
@@ -353,65 +346,7 @@ class Cycle:
         wait: sleeps for real seconds; what AWS is just switching, or throttles, is tried again for a while. (how many
         were put back, how many are left to the next life of the watcher).
         """
-        back = 0
-        for attempt in range(RELEASES):
-            if attempt:
-                wait(self._clock.real_seconds(RELEASE_PAUSE))
-            settlements = self._release_once()
-            back += sum(settlement.outcome in PUT_BACK for settlement in settlements)
-            if all(settlement.outcome in PUT_BACK for settlement in settlements):
-                break
-        left = sum(
-            sampler.is_ours and sampler.set is SamplerMode.FULL
-            for state in self._states.values()
-            for sampler in state.samplers.values()
-        )
-        return back, left
-
-    def _release_once(self) -> list[Settlement]:
-        now = self._clock.now()
-        plans = release(now, [unseen_of(key, None, state) for key, state in self._states.items() if state.samplers])
-        intents = [self._intent(now, action) for plan in plans.values() for action in plan.actions]
-        if not intents:
-            return []
-        record = CycleRecord(
-            time=now,
-            states={key: plan.state for key, plan in plans.items()},
-            decisions=[decision for plan in plans.values() for decision in plan.decisions],
-            intents=intents,
-        )
-        if not self._try(partial(self._store.record, record)):
-            return []  # never act on what is not written down: the next life of the watcher puts them back
-        self._states.update(record.states)
-        self._open.extend(intents)
-        settlements = [self._answered(intent) for intent in intents]
-        self._settle(settlements)
-        return settlements
-
-    def _settle(self, settlements: Iterable[Settlement]) -> None:
-        """Absorb the answers into the states and close the intents; the unanswered stay open for reconciliation."""
-        waiting = {intent.id: intent for intent in self._open}
-        for settlement in settlements:
-            recorded = settlement.intent.id in waiting
-            answered = settlement.outcome not in (Outcome.UNKNOWN, Outcome.PENDING)
-            key = settlement.intent.action.table
-            if recorded and key in self._states:
-                self._states[key] = absorb(self._states[key], settlement)
-            if recorded and answered:
-                del waiting[settlement.intent.id]
-                self._unsettled.append(settlement)
-        self._open = list(waiting.values())
-        if not self._unsettled:
-            return
-        touched = {s.intent.action.table for s in self._unsettled} & self._states.keys()
-        try:
-            self._store.settle(self._unsettled, {key: self._states[key] for key in touched})
-        except StoreError as error:
-            # The change is made and the state knows it; the store is told in the next pass, or the next life of the
-            # watcher reconciles the intent from DescribeTable.
-            self._telemetry.trouble("store.failed", sentence=str(error))
-            return
-        self._unsettled = []
+        return self._acting.release(wait)
 
     def _tidy(self, now: float, gone: Sequence[TableKey]) -> None:
         """Forget tables that are gone, after their last alert is recorded; and what is older than the history kept."""

@@ -14,6 +14,7 @@ from watcher.core.hot_keys import PARTITION_CEILING
 from watcher.core.insights import DISABLED, KeySample, Place, Sampler, SamplerMode, SamplerStatus, Survey
 from watcher.core.series import MINUTE
 from watcher.core.words import duration
+from watcher.cycle_denials import Denials, Question, of_mapping
 from watcher.errors import AwsDenied, AwsError, AwsNotFound
 from watcher.ports import Insights
 
@@ -63,6 +64,7 @@ class KeyWatch:
     stopping: Callable[[], bool] = lambda: False
     seconds: Callable[[], float] = process_seconds
     survey: Survey | None = None
+    denials: Denials = field(init=False)  # what AWS denies of all this
     _surveyed_at: float | None = None
     _known: dict[Place, _Known] = field(default_factory=dict)
     _samples: dict[Place, KeySample] = field(default_factory=dict)
@@ -71,6 +73,9 @@ class KeyWatch:
     _in_survey: dict[Place, int] = field(default_factory=dict)  # rules of a switched place that the survey counts
     _began: float = 0.0
     _paused_until: float | None = None  # on the monotonic face
+
+    def __post_init__(self) -> None:
+        self.denials = Denials(self.clock)
 
     def look(
         self, now: float, heat: Mapping[Place, float], watched: Iterable[Place], *, surveying: bool
@@ -148,8 +153,10 @@ class KeyWatch:
             self.survey = self.insights.survey(now)
         except AwsError as error:
             self.survey = None
+            self.denials.note(Question.SURVEY, error)
             self.tell("insights.unreadable", str(error))
             return
+        self.denials.keep(Question.SURVEY, of_mapping(self.survey.denied))
         self._switched.clear()
         self._in_survey.clear()
         if self.survey.error:
@@ -230,7 +237,12 @@ class KeyWatch:
 
     def _describe_one(self, place: Place) -> Sampler:
         """Raises AwsError."""
-        sampler = self.insights.describe(place)
+        try:
+            sampler = self.insights.describe(place)
+        except AwsError as error:
+            self.denials.note(Question.SAMPLER, error, str(place), place.table)
+            raise
+        self.denials.answered(Question.SAMPLER, str(place))
         self._counted[place] = len(sampler.rules)
         self._known[place] = _Known(sampler, self.clock.monotonic())
         return sampler
@@ -245,7 +257,9 @@ class KeyWatch:
         try:
             peaks = self.insights.peaks(rules, start, end)
         except AwsError as error:
+            self.denials.note(Question.KEYS, error)
             return {place: _unread(now, BLIND_NOTE.format(_why(error)), sampler) for place, sampler in readable.items()}
+        self.denials.answered(Question.KEYS)
         samples: dict[Place, KeySample] = {}
         for place, sampler in readable.items():
             if self._is_over():
@@ -254,6 +268,8 @@ class KeyWatch:
             telling = [rule for rule in sampler.rules if rule in unknown or any(peaks[rule].points.values())]
             sample = self.insights.sample(place, sampler, telling, start, end)
             self._samples[place] = samples[place] = sample
+            if telling:
+                self.denials.keep(Question.KEYS, of_mapping(sample.denied), str(place))
             if not sample.complete:
                 self._known.pop(place, None)  # a rule may have vanished: look anew
         return samples

@@ -10,6 +10,7 @@ from watcher.clock import Clock
 from watcher.core.insights import KeySample, Place, Sampling
 from watcher.core.model import Metric, TableObservation
 from watcher.core.state import TableState
+from watcher.cycle_denials import Denials, Question, merged
 from watcher.cycle_keys import KeyWatch
 from watcher.errors import AwsError
 from watcher.observe import Glance, Sighting, observe
@@ -39,6 +40,7 @@ class Region:
     settings: LookSettings
     stopping: Callable[[], bool] = lambda: False
     keys: KeyWatch = field(init=False)
+    _denials: Denials = field(init=False)
     account: str = ""
     names: list[str] = field(default_factory=list)
     operations: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class Region:
     _read_at: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._denials = Denials(self.clock)
         self.keys = KeyWatch(self.ports.insights, self.clock, self._tell, stopping=self.stopping)
 
     @property
@@ -68,7 +71,8 @@ class Region:
         # A table that ListTables no longer names is described once more: only DescribeTable says that it is gone.
         candidates = {name for name in (*self.names, *states) if policies(name) is not None} | set(concerned)
         if trouble and not candidates:
-            return Sighting(error=trouble)
+            unlisted = (replace(denial, darkens=True) for denial in self._denials.of(Question.NAMES))
+            return Sighting(error=trouble, denied=merged(unlisted))
         names = sorted(candidates)
         sweep = self._is_due(self._swept_at, self.settings.sweep)
         strange = frozenset(name for name in names if name not in states or self._is_strange(name))
@@ -83,7 +87,9 @@ class Region:
             self.account = observation.description.key.account
         read = [name for name, observation in sighting.observations.items() if _is_read(observation)]
         self._read_at.update(dict.fromkeys(read, self.clock.monotonic()))
-        return replace(sighting, survey=self.keys.survey)
+        # Not all of it is asked in every pass.
+        denied = merged((*sighting.denied, *self._denials.standing(), *self.keys.denials.standing()))
+        return replace(sighting, survey=self.keys.survey, denied=denied)
 
     def forget(self, names: Collection[str]) -> None:
         """These tables are gone, or watched no longer: list anew, and begin anew should they come back."""
@@ -123,15 +129,20 @@ class Region:
         try:
             self.names = sorted(self.ports.tables.names())
         except AwsError as error:
+            self._denials.note(Question.NAMES, error)
             self._tell("discovery.failed", str(error))
             return str(error)
+        self._denials.answered(Question.NAMES)
         self._discovered_at = self.clock.monotonic()
         if self.settings.latency:
             try:
                 self.operations = self.ports.metrics.operations()
             except AwsError as error:
                 # Latency is a second question; the first one must still be asked.
+                self._denials.note(Question.OPERATIONS, error)
                 self._tell("operations.failed", str(error))
+            else:
+                self._denials.answered(Question.OPERATIONS)
         return ""
 
     def _is_due(self, last: float | None, every: float) -> bool:

@@ -33,7 +33,7 @@ class Seen:
 class Round:
     """What one pass has found out by the time it writes. broken: tables whose step failed.
     gone: tables deleted, or matched by no rule any more. released: of tables that no rule matches any more, what is
-    still ours to put back."""
+    still ours to put back. retell: tables whose open incident is to be told anew, since its storm is over."""
 
     now: float
     sightings: Sequence[tuple[Region, Sighting]]
@@ -42,6 +42,7 @@ class Round:
     gone: Sequence[TableKey]
     alerts: Sequence[Alert]
     released: Mapping[TableKey, SamplingPlan] = field(default_factory=dict)
+    retell: frozenset[TableKey] = frozenset()
 
     @property
     def plans(self) -> dict[TableKey, SamplingPlan]:
@@ -59,6 +60,7 @@ class Phase:
 
     def __enter__(self) -> None:
         self._began = process_seconds()
+        self._phases[self._name] = 0.0  # the newest one is the one under way
 
     def __exit__(self, *_: object) -> None:
         self._phases[self._name] = process_seconds() - self._began

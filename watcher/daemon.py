@@ -24,16 +24,17 @@ from watcher.aws.capacity import MutationPacer
 from watcher.aws.client import AwsClients, AwsSettings, StaticCredentials
 from watcher.aws.cloak import KeyCloak
 from watcher.aws.compose import region_ports, sns_notifier
-from watcher.aws.formats import Format
-from watcher.aws.sns import Route
 from watcher.clock import Clock
 from watcher.config import Config, load
 from watcher.core.policy import TablePolicy
+from watcher.core.region_state import RegionRules
 from watcher.core.sampling import SamplingLimits
 from watcher.core.series import MINUTE
 from watcher.core.words import count
 from watcher.cycle import Cycle, CycleSettings
+from watcher.daemon_alerts import routes_of, topics_of
 from watcher.daemon_keys import hash_secret, key_cloaks
+from watcher.daemon_watchdog import Watchdog
 from watcher.errors import AwsError, ConfigError, StoreError, WatcherError
 from watcher.nightly import Desk, NightSettings, run_night
 from watcher.nightly_worker import in_process_of_its_own
@@ -47,6 +48,7 @@ from watcher.telemetry.metrics import ReloadOutcome, SchedulerEvent, WatcherMetr
 from watcher.web.server import Sources, WebServer, make_app
 
 STOP_SECONDS = 25.0  # for the cycle in hand; containers are usually killed after 30
+WATCHDOG_STOP_SECONDS = 2.0  # for a message in hand, which the next start sends again
 NIGHT_STOP_SECONDS = 2.0  # for a night in hand, which has nothing to finish
 BUSY_SHARE = 0.75  # of the interval, after which nothing more is begun: the next cycle is not to be late
 REMEMBERED = 500  # decisions of earlier lives that the page starts with
@@ -83,11 +85,14 @@ class Watcher:
         self.config = config
         self.settings = settings
         self._lasting = lasting
+        self._polling = config.polling
         self.stopping = threading.Event()
         regions = config.aws.regions
         self.metrics = WatcherMetrics(own_registry(), version=__version__, regions=regions)
         self.health = Health(settings.clock, float(config.polling.interval_seconds))
-        self.hub = TelemetryHub(self.metrics, self.health, version=__version__, regions=regions)
+        self.hub = TelemetryHub(
+            self.metrics, self.health, version=__version__, regions=regions, topics=topics_of(config)
+        )
         with ExitStack() as stack:
             self.store: Store = SqliteStore(config.state.path, on_loss=self._store_loss)
             stack.callback(self.store.close)
@@ -96,6 +101,7 @@ class Watcher:
             self._cloaks = key_cloaks(config, hash_secret(config, self.store))
             self.cycle = self._cycle()
             self.hub.remember(self.store.history(limit=REMEMBERED))
+            self.hub.remember_alerts(self.store.alerts(limit=REMEMBERED))
             own = hashlib.sha256(b"nightly" + self.store.secret()).digest()
             self._night_place = int.from_bytes(own[:4], "big") % NIGHT_SPREAD
             self._teardown = stack.pop_all()
@@ -127,6 +133,8 @@ class Watcher:
             policies=policies_of(config),
             settings=cycle_settings(config),
             sampling=self._sampling_limits(config),
+            region_rules=self._region_rules(config),
+            links=config.region_links(),
             stopping=self.stopping.is_set,
         )
 
@@ -138,14 +146,12 @@ class Watcher:
         """By the config in force, so that a reload counts for the next report."""
         return self._cloaks(table)
 
+    def _region_rules(self, config: Config) -> RegionRules:
+        """When a pass is overdue goes by the interval in force, which a reload does not change."""
+        return config.model_copy(update={"polling": self._polling}).region_rules()
+
     def _notifier(self, config: Config) -> Notifier:
-        return sns_notifier(
-            self._clients,
-            [
-                Route(rule.topic_arn, Format(rule.format), rule.match, frozenset(rule.severities))
-                for rule in config.alerts
-            ],
-        )
+        return sns_notifier(self._clients, routes_of(config))
 
     def _store_loss(self, sentence: str) -> None:
         self.hub.trouble("store.unreadable", sentence=sentence)
@@ -156,9 +162,27 @@ class Watcher:
     def adopt(self, config: Config) -> None:
         """Decide and alert by this config from the next cycle on."""
         cloaks = key_cloaks(config, hash_secret(config, self.store))
-        self.cycle.use(policies_of(config), self._notifier(config), self._sampling_limits(config))
+        self.cycle.use(
+            policies_of(config),
+            self._notifier(config),
+            self._sampling_limits(config),
+            self._region_rules(config),
+            config.region_links(),
+        )
+        self.hub.use_topics(topics_of(config))
         self._cloaks = cloaks
         self.config = config
+
+    def watchdog(self, say: Callable[..., object]) -> Watchdog:
+        """Of the passes. say: (event, facts) for the log."""
+        return Watchdog(
+            self.cycle.desk,
+            lambda: self.cycle.notifier,
+            self.store,
+            self.settings.clock,
+            interval=float(self.config.polling.interval_seconds),
+            say=say,
+        )
 
     def run_cycle(self) -> CycleReport:
         return self.cycle.run()
@@ -216,6 +240,7 @@ class Daemon:
             offset=lambda: self._alignment.offset,
             on_event=self._irregular,
         )
+        self._watchdog = watcher.watchdog(self._log.error)
         self._nights = Daily(
             lambda: watcher.run_night(self._log.info),
             clock,
@@ -235,6 +260,7 @@ class Daemon:
         with _signals(self._commands):
             self._server.start()
             self._scheduler.start()
+            self._watchdog.start()
             self._nights.start()
             self._say_hello()
             while self._commands.get() is Command.RELOAD:
@@ -276,6 +302,7 @@ class Daemon:
     def _stop(self) -> bool:
         self._log.info(Event.DAEMON_STOPPING, sentence="stopping: the cycle in hand is finished first")
         self._watcher.stopping.set()
+        self._watchdog.stop(WATCHDOG_STOP_SECONDS)
         finished = self._scheduler.stop(STOP_SECONDS)
         self._nights.stop(NIGHT_STOP_SECONDS)
         self._server.stop()

@@ -76,8 +76,13 @@ class StoreError(WatcherError):
 
 
 class DeliveryError(WatcherError):
-    """An alert could not be published. ``retryable`` tells whether the outbox should try again."""
+    """An alert could not be published. ``retryable`` tells whether the same may work soon; where not, somebody has to
+    mend something first. ``of_message``: the message was refused for itself, and never will be taken; otherwise the
+    topic fails, and every message to it would."""
 
-    def __init__(self, cause: str, *, subject: str = "", hint: str = "", retryable: bool = True) -> None:
+    def __init__(
+        self, cause: str, *, subject: str = "", hint: str = "", retryable: bool = True, of_message: bool = False
+    ) -> None:
         super().__init__(cause, operation="Publish", subject=subject, hint=hint)
         self.retryable = retryable
+        self.of_message = of_message

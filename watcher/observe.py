@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import TypeVar
 
@@ -26,8 +26,10 @@ from watcher.core.model import (
     TableObservation,
     dimensions_of,
 )
+from watcher.core.region_sight import Denial
 from watcher.core.series import MINUTE
 from watcher.core.state import SERIES_SECONDS, TableState
+from watcher.cycle_denials import denials_of, merged
 from watcher.errors import AwsError, AwsNotFound, AwsUnavailable
 from watcher.ports import RegionPorts
 
@@ -48,7 +50,7 @@ KeyReader = Callable[[Mapping[Place, float]], Mapping[str, Mapping[str, KeySampl
 class Sighting:
     """One Region in one cycle. observations by table name; missing: tables that DescribeTable no longer knows;
     failures: why a table could not be seen; error: why the Region could not, or "". troubles: what else went wrong, a
-    sentence by the event's name. survey: of Contributor Insights, None where there is none."""
+    sentence by the event's name. survey: of Contributor Insights, None where there is none. denied: what AWS denies."""
 
     observations: Mapping[str, TableObservation] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
@@ -56,6 +58,7 @@ class Sighting:
     error: str = ""
     troubles: Mapping[str, str] = field(default_factory=dict)
     survey: Survey | None = None
+    denied: tuple[Denial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +86,23 @@ def observe(
 
     keys: asks about the keys of the places that throttle, given with their events; it must not raise AwsError.
     """
-    descriptions, missing, failures = _describe_all(ports, names, glance.workers)
+    descriptions, missing, errors = _describe_all(ports, names, glance.workers)
+    failures = {name: str(error) for name, error in errors.items()}
+    unseen = denials_of(errors.items(), len(names))
     if not descriptions:
-        return Sighting(missing=missing, failures=failures, error=_all_failed(names, failures))
+        error = _all_failed(names, failures)
+        return Sighting(missing=missing, failures=failures, error=error, denied=_darkening(unseen, error))
     troubles: dict[str, str] = {}
-    scaling = _scaling(ports, descriptions, troubles)
-    answers, unread = _ask(ports, descriptions, states, operations, glance, troubles)
+    refused: list[AwsError] = []
+    scaling = _scaling(ports, descriptions, troubles, refused)
+    answers, unread = _ask(ports, descriptions, states, operations, glance, troubles, refused)
+    failed = {name: str(error) for name, error in unread.items()}
+    denied = (*unseen, *denials_of(("", error) for error in refused))
     if not answers:
-        return Sighting(missing=missing, failures=failures, error=next(iter(unread.values())), troubles=troubles)
+        error = next(iter(failed.values()))
+        dark = _darkening(denials_of(("", error) for error in unread.values()), error)
+        denied = merged((*denied, *dark))
+        return Sighting(missing=missing, failures=failures, error=error, troubles=troubles, denied=denied)
     hot_keys = keys(heat(answers, glance.now - glance.window))
     observations = {
         name: TableObservation(
@@ -103,7 +115,13 @@ def observe(
         for name in descriptions
         if name in answers
     }
-    return Sighting(observations, missing, {**failures, **unread}, troubles=troubles)
+    denied = merged((*denied, *denials_of(unread.items())))
+    return Sighting(observations, missing, {**failures, **failed}, troubles=troubles, denied=denied)
+
+
+def _darkening(denied: tuple[Denial, ...], error: str) -> tuple[Denial, ...]:
+    """Of a Region in which nothing could be read."""
+    return tuple(replace(denial, darkens=bool(error)) for denial in denied)
 
 
 def _all_failed(names: Sequence[str], failures: Mapping[str, str]) -> str:
@@ -121,10 +139,10 @@ def in_parallel(call: Callable[[Key], Value], keys: Iterable[Key], workers: int)
 
 def _describe_all(
     ports: RegionPorts, names: Sequence[str], workers: int
-) -> tuple[dict[str, TableDescription], frozenset[str], dict[str, str]]:
+) -> tuple[dict[str, TableDescription], frozenset[str], dict[str, AwsError]]:
     found: dict[str, TableDescription] = {}
     missing: set[str] = set()
-    failures: dict[str, str] = {}
+    failures: dict[str, AwsError] = {}
     # A dark Region costs a round of timeouts, not one timeout for each table: the other Regions are waiting.
     probes = max(FEWEST_PROBES, workers)
     first = in_parallel(partial(_describe, ports), names[:probes], workers)
@@ -139,7 +157,7 @@ def _describe_all(
         elif isinstance(result, AwsNotFound):
             missing.add(name)
         else:
-            failures[name] = str(result)
+            failures[name] = result
     return found, frozenset(missing), failures
 
 
@@ -151,12 +169,16 @@ def _describe(ports: RegionPorts, name: str) -> TableDescription | AwsError:
 
 
 def _scaling(
-    ports: RegionPorts, descriptions: Mapping[str, TableDescription], troubles: dict[str, str]
+    ports: RegionPorts,
+    descriptions: Mapping[str, TableDescription],
+    troubles: dict[str, str],
+    refused: list[AwsError],
 ) -> Mapping[str, Mapping[Dimension, ScalableTarget]] | None:
     """None when it cannot be read: then nobody knows whose the capacity is, and nothing is changed."""
     try:
         return ports.scaling.targets(list(descriptions))
     except AwsError as error:
+        refused.append(error)
         troubles["scaling.unreadable"] = str(error)
         return None
 
@@ -168,11 +190,12 @@ def _ask(
     operations: Mapping[str, frozenset[str]],
     glance: Glance,
     troubles: dict[str, str],
-) -> tuple[dict[str, dict[Query, Answer]], dict[str, str]]:
+    refused: list[AwsError],
+) -> tuple[dict[str, dict[Query, Answer]], dict[str, AwsError]]:
     """(answers, why there are none) by table. Consumption and throttles must be answered; causes and latency are
-    second questions, and a table is seen without them."""
+    second questions, and a table is seen without them. refused: takes up what went wrong with these."""
     answers: dict[str, dict[Query, Answer]] = {}
-    unread: dict[str, str] = {}
+    unread: dict[str, AwsError] = {}
 
     def ask(queries: Sequence[Query], window: float) -> None:
         if not queries:
@@ -190,13 +213,14 @@ def _ask(
         try:
             ask(dimension_queries({n: descriptions[n] for n in group}, EVERY_MINUTE), window)
         except AwsError as error:
-            unread.update(dict.fromkeys(group, str(error)))
+            unread.update(dict.fromkeys(group, error))
             continue
         curious = [n for n in group if everything or _is_troubled(answers[n], states.get(n))]
         try:
             ask(dimension_queries({n: descriptions[n] for n in curious}, ON_TROUBLE), window)
             ask(latency_queries(group if everything and glance.latency else [], operations), window)
         except AwsError as error:
+            refused.append(error)
             troubles["cloudwatch.partial"] = str(error)
     return answers, unread
 

@@ -126,7 +126,7 @@ class Outgoing:
 @dataclass(frozen=True, slots=True)
 class Thread:
     """What one topic has still to hear of one incident. messages: undelivered, oldest first, at least one. told:
-    whether it has heard of the incident before."""
+    whether it has heard of the incident, and not yet of its end."""
 
     incident: str
     topic_arn: str
@@ -190,6 +190,9 @@ class Store(Protocol):
     def outbox(self, now: float) -> Sequence[Thread]:
         """All threads with undelivered messages whose oldest one is due (``next_attempt`` not after now), those first
         whose oldest message is older."""
+
+    def hearers(self, incident: str) -> Sequence[str]:
+        """ARNs of the topics that have heard of an incident and not of its end, or have messages of it waiting."""
 
     def waiting(self) -> int:
         """How many messages are neither delivered, silenced nor given up."""

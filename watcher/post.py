@@ -1,192 +1,360 @@
-"""The post room: addresses alerts, delivers what is due from the store's outbox, retries with growing patience."""
+"""The post room: addresses alerts, and sees to it that each topic hears of each incident what it has still to hear."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import groupby, takewhile
 
+from watcher.clock import Clock
+from watcher.core.dispatch import Step, decide
 from watcher.core.insights import SamplerMode
-from watcher.core.model import Alert, Settlement, TableKey
+from watcher.core.model import Alert, Intent, Settlement, TableKey
+from watcher.core.pauses import Pause, covering
+from watcher.core.reasons import IncidentState
+from watcher.core.telling.done import after_refusal
+from watcher.core.topic_health import patience
+from watcher.cycle_send import Parcel, Sender
 from watcher.errors import DeliveryError, StoreError
-from watcher.ports import Notifier, Outgoing, Store, Telemetry
+from watcher.ports import Notifier, Outgoing, Store, Telemetry, Thread
 
-FIRST_RETRY = 30.0
-LONGEST_RETRY = 1800.0
-BATCH = 100  # messages a cycle tries at most, so that a flood cannot hold up the next cycle
-GIVE_UP_AFTER = 200  # attempts: about four days at the longest patience
+GIVE_UP_AFTER = 4 * 86_400.0  # seconds; news of that age is news no more
+AT_ONCE = 0.0  # a next attempt that no step of the clock can move into the future
 OUTCOMES_KEPT = 1000  # a message delivered later still tells what became of the change it announces
+UNDER_WAY = "The change is under way."
 
-Thread = tuple[str, str]  # (incident, topic): what must stay in order
+ThreadKey = tuple[str, str]  # (incident, topic)
 SAMPLED = {SamplerMode.FULL: "all keys", SamplerMode.THROTTLED: "throttled keys", SamplerMode.OFF: "keys, ended"}
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What one round did. failed: attempts; dead: of those, messages given up. waiting: messages still to go, None
-    while the store cannot tell."""
+    """What one round did, in messages. failed: attempted in vain; dead: given up. silenced: made pointless by a pause.
+    waiting: still to go, None while the store cannot tell; held: of them, how many quiet hours or a pause hold."""
 
-    delivered: int
-    failed: int
-    dead: int
-    waiting: int | None
+    delivered: int = 0
+    failed: int = 0
+    dead: int = 0
+    silenced: int = 0
+    held: int = 0
+    waiting: int | None = None
+
+    def after(self, earlier: Delivery) -> Delivery:
+        """Both rounds as one."""
+        return replace(
+            self,
+            delivered=earlier.delivered + self.delivered,
+            failed=earlier.failed + self.failed,
+            dead=earlier.dead + self.dead,
+            silenced=earlier.silenced + self.silenced,
+        )
 
 
 @dataclass(slots=True)
 class Trip:
-    """A round of deliveries as it goes. handled: messages it has dealt with, each once. silent: topics that did not
-    answer in it, with their error, so that a dead topic costs one timeout and not one for each message."""
+    """A round of deliveries as it goes."""
 
     now: float
+    pauses: Sequence[Pause]
+    under_way: Collection[tuple[TableKey, float]]
     delivered: int = 0
     failed: int = 0
     dead: int = 0
-    handled: set[tuple[str, str]] = field(default_factory=set)
-    silent: dict[str, DeliveryError] = field(default_factory=dict)
+    silenced: int = 0
+    held: int = 0
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is known of the outbox beside the store, so that a lost store neither loses nor repeats a message.
+
+    unstored: messages that the store does not have, oldest first. stored: those it was last seen to have, by thread.
+    unmarked: sent or silenced, which the store could not be told. told: threads that hold their incident for open.
+    """
+
+    unstored: list[Outgoing] = field(default_factory=list)
+    stored: dict[ThreadKey, list[Outgoing]] = field(default_factory=dict)
+    unmarked: dict[tuple[str, str], bool] = field(default_factory=dict)  # whether it was sent
+    told: set[ThreadKey] = field(default_factory=set)
 
 
 class Post:
-    """At least once, in order within an incident and topic. While the store is lost, new messages wait in memory."""
+    """At least once, in order within an incident and topic. While the store is lost, messages go out from memory."""
 
-    def __init__(self, store: Store, notifier: Notifier, telemetry: Telemetry) -> None:
+    def __init__(
+        self, store: Store, notifier: Notifier, telemetry: Telemetry, clock: Clock, *, workers: int = 8
+    ) -> None:
         self._store = store
         self._notifier = notifier
         self._telemetry = telemetry
-        self._unstored: list[Outgoing] = []
-        self._unmarked: set[tuple[str, str]] = set()  # delivered, which the store could not be told
-        self._stuck: set[Thread] = set()  # threads whose oldest stored message failed
-        self._outcomes: dict[tuple[TableKey, float], list[str]] = {}  # sentences, by table and instant of its intents
+        self._sender = Sender(telemetry, clock, workers)
+        self._memory = Memory()
+        self._outcomes: dict[tuple[TableKey, float], list[Settlement]] = {}  # by table and instant of its intents
 
     def use(self, notifier: Notifier) -> None:
         """Address and deliver by this notifier from now on; what is already addressed keeps its topics."""
-        self._notifier = notifier
+        if notifier is not self._notifier:
+            self._notifier = notifier
+            self._sender.ask_anew()
+
+    @property
+    def failing(self) -> dict[str, str]:
+        """Topics that cannot be delivered to, with AWS's words, by ARN."""
+        return self._sender.failing
+
+    # ---- addressing
 
     def address(self, alerts: Sequence[Alert]) -> list[Outgoing]:
-        """One message per alert and topic. The id is the same however often it is sent."""
+        """One message per alert and topic; the id is the same however often it is sent. What is told as a part of a
+        storm is not told by itself. An end goes to every topic that has heard of the incident, whoever else wants it:
+        by another cause or severity than now, by a config that has changed, or before it became a part of a storm."""
         return [
             Outgoing(id=f"{alert.id}-{number}", topic_arn=topic, alert=alert)
             for alert in alerts
-            for number, topic in enumerate(self._notifier.topics_for(alert))
+            for number, topic in enumerate(self._topics_of(alert))
         ]
+
+    def _topics_of(self, alert: Alert) -> list[str]:
+        topics = [] if alert.storm else self._notifier.topics_for(alert)
+        if alert.state is not IncidentState.RESOLVED:
+            return topics
+        heard = [topic for about, topic in (*self._memory.told, *self._memory.stored) if about == alert.incident]
+        heard += [one.topic_arn for one in self._memory.unstored if one.alert.incident == alert.incident]
+        try:
+            heard += self._store.hearers(alert.incident)
+        except StoreError as error:
+            self._lost(error)
+        return list(dict.fromkeys([*topics, *sorted(heard)]))
 
     @property
     def unstored(self) -> Sequence[Outgoing]:
         """What waits in memory only, oldest first: to be recorded, before anything newer, as soon as it can be."""
-        return tuple(self._unstored)
+        return tuple(self._memory.unstored)
 
     def keep_unstored(self, outgoing: Sequence[Outgoing]) -> None:
-        self._unstored.extend(outgoing)
+        """The store could not record them."""
+        self._memory.unstored.extend(outgoing)
 
-    def stored(self) -> None:
-        """What waited in memory is recorded now."""
-        self._unstored.clear()
+    def stored(self, outgoing: Sequence[Outgoing]) -> None:
+        """These are recorded now, and so is what waited in memory before them."""
+        for one in (*self._memory.unstored, *outgoing):
+            self._memory.stored.setdefault(_thread(one), []).append(one)
+        self._memory.unstored.clear()
 
-    def deliver(self, now: float, settlements: Sequence[Settlement]) -> Delivery:
-        """Try everything that is due, each message once."""
+    # ---- delivering
+
+    def deliver(
+        self,
+        now: float,
+        settlements: Sequence[Settlement] = (),
+        *,
+        pauses: Sequence[Pause] = (),
+        under_way: Collection[Intent] = (),
+    ) -> Delivery:
+        """Try everything that is due, once. settlements: what has become of changes, told before or not. under_way:
+        intents that are still to be carried out, so that a message that announces one says so."""
         self._remember(settlements)
-        trip = Trip(now)
-        waiting: int | None = None
+        trip = Trip(now, pauses, {(intent.action.table, intent.time) for intent in under_way})
+        threads = self._threads(trip)
+        parcels = []
+        for thread in threads:
+            parcel = self._dispatched(trip, thread)
+            if parcel is not None:
+                parcels.append(parcel)
+        left = self._sender.send(self._notifier.publish, parcels, partial(self._answered, trip))
+        for parcel in left:
+            self._give_up_if_old(trip, parcel)
+        self._sender.keep_only({thread.topic_arn for thread in threads})
+        return Delivery(trip.delivered, trip.failed, trip.dead, trip.silenced, trip.held, self._waiting())
+
+    def _waiting(self) -> int | None:
         try:
-            self._deliver_due(trip)
-            waiting = self._store.waiting()
+            return self._store.waiting() + len(self._memory.unstored)
         except StoreError as error:
             self._lost(error)
-        # After the stored ones, which are older.
-        self._deliver_unstored(trip)
-        return Delivery(
-            trip.delivered, trip.failed, trip.dead, None if waiting is None else waiting + len(self._unstored)
+            return None
+
+    def _threads(self, trip: Trip) -> list[Thread]:
+        """All that is to be told, the oldest first: of the store, or while it is lost of what it was last seen to hold;
+        and behind that what waits in memory only."""
+        memory = self._memory
+        try:
+            found = list(self._store.outbox(trip.now))
+        except StoreError as error:
+            self._lost(error)
+            found = [
+                Thread(*key, tuple(messages), key in memory.told) for key, messages in memory.stored.items() if messages
+            ]
+        else:
+            memory.stored = {(thread.incident, thread.topic_arn): list(thread.messages) for thread in found}
+            memory.told.update((thread.incident, thread.topic_arn) for thread in found if thread.told)
+            # The store may have taken a message and only its answer was lost.
+            known = {_key(one) for thread in found for one in thread.messages}
+            memory.unstored = [one for one in memory.unstored if _key(one) not in known]
+            memory.unmarked = {key: sent for key, sent in memory.unmarked.items() if key in known}
+        threads = {(thread.incident, thread.topic_arn): self._marked(trip, thread) for thread in found}
+        for one in memory.unstored:
+            key = _thread(one)
+            before = threads.get(key) or Thread(*key, (), key in memory.told)
+            threads[key] = replace(before, messages=(*before.messages, one))
+        return [thread for thread in threads.values() if thread.messages]
+
+    def _marked(self, trip: Trip, thread: Thread) -> Thread:
+        """The thread without the messages at its head that are dealt with; tells the store of them where it can."""
+        unmarked = self._memory.unmarked
+        dealt = list(takewhile(lambda one: _key(one) in unmarked, thread.messages))
+        told = thread.told
+        for sent, messages in groupby(dealt, key=lambda one: unmarked[_key(one)]):
+            told = self._note(thread, list(messages), told, sent=sent)
+        for sent, messages in groupby(dealt, key=lambda one: unmarked[_key(one)]):
+            if not self._mark(trip, list(messages), sent=sent):
+                break  # the store hears of them in order
+        return replace(thread, messages=thread.messages[len(dealt) :], told=told) if dealt else thread
+
+    def _note(self, thread: Thread, messages: Sequence[Outgoing], told: bool, *, sent: bool) -> bool:  # noqa: FBT001 - as the thread has it
+        """Whether the thread holds its incident for open after these were sent or silenced."""
+        ended = messages[-1].alert.state is IncidentState.RESOLVED
+        after = not ended and (sent or told)
+        key = (thread.incident, thread.topic_arn)
+        (self._memory.told.add if after else self._memory.told.discard)(key)
+        return after
+
+    def _dispatched(self, trip: Trip, thread: Thread) -> Parcel | None:
+        """What is to be sent of the thread, if anything."""
+        alerts = [self._with_outcome(trip, one.alert) for one in thread.messages]
+        topic, newest = thread.topic_arn, thread.messages[-1]
+        verdict = decide(
+            alerts,
+            thread.told,
+            lambda alert: self._notifier.is_quiet(topic, alert, trip.now),
+            covering(trip.pauses, newest.alert.table, trip.now) is not None,
+            tried=any(one.attempts for one in thread.messages),
         )
-
-    def _remember(self, settlements: Sequence[Settlement]) -> None:
-        for settlement in settlements:
-            said = self._outcomes.setdefault((settlement.intent.action.table, settlement.intent.time), [])
-            said.append(_outcome(settlement))
-        for oldest in list(self._outcomes)[: max(0, len(self._outcomes) - OUTCOMES_KEPT)]:
-            del self._outcomes[oldest]
-
-    def _deliver_due(self, trip: Trip) -> None:
-        # A delivered message may make the next one of its incident due.
-        while len(trip.handled) < BATCH:
-            due = [one for one in self._store.outbox(trip.now, BATCH) if _key(one) not in trip.handled]
-            if not due:
-                return
-            for outgoing in due:
-                trip.handled.add(_key(outgoing))
-                self._deliver_stored(trip, outgoing)
-
-    def _deliver_stored(self, trip: Trip, outgoing: Outgoing) -> None:
-        error = None if _key(outgoing) in self._unmarked else self._publish(trip, outgoing)
-        try:
-            if error is None:
-                # Before the store is told: if it cannot be, the message must not go out again every minute.
-                self._unmarked.add(_key(outgoing))
-                self._stuck.discard(_thread(outgoing))
-                self._store.delivered(outgoing, trip.now)
-                self._unmarked.discard(_key(outgoing))
-            else:
-                next_attempt = self._next_attempt(trip.now, outgoing, error)
-                self._count_failure(trip, outgoing, error, dead=next_attempt is None)
-                (self._stuck.discard if next_attempt is None else self._stuck.add)(_thread(outgoing))
-                self._store.failed(outgoing, trip.now, str(error), next_attempt)
-        except StoreError as lost:
-            self._lost(lost)
-
-    def _deliver_unstored(self, trip: Trip) -> None:
-        # The store may have taken a message and only its answer was lost: then it has just been dealt with.
-        self._unstored = [one for one in self._unstored if _key(one) not in trip.handled]
-        blocked = set(self._stuck)
-        for outgoing in list(self._unstored):
-            if _thread(outgoing) in blocked:
-                continue
-            told = self._with_outcome(outgoing)
-            error = self._publish(trip, told)
-            place = self._unstored.index(outgoing)
-            if error is None or not error.retryable:
-                del self._unstored[place]
-            else:
-                self._unstored[place] = replace(told, attempts=told.attempts + 1)
-                blocked.add(_thread(outgoing))
-            if error is not None:
-                self._count_failure(trip, outgoing, error, dead=not error.retryable)
-
-    def _publish(self, trip: Trip, outgoing: Outgoing) -> DeliveryError | None:
-        if outgoing.topic_arn in trip.silent:
-            return trip.silent[outgoing.topic_arn]
-        try:
-            self._notifier.publish(self._with_outcome(outgoing))
-        except DeliveryError as error:
-            if error.retryable:
-                trip.silent[outgoing.topic_arn] = error
-            return error
-        trip.delivered += 1
+        if verdict.action is Step.SEND:
+            number = next(one.id for one in thread.messages if one.alert.id == verdict.alert.id)
+            return Parcel(thread, replace(newest, id=number, alert=verdict.alert))
+        if verdict.action is Step.HOLD:
+            trip.held += len(thread.messages)
+        else:
+            trip.silenced += len(thread.messages)
+            self._close(trip, thread, sent=False)
         return None
 
-    def _with_outcome(self, outgoing: Outgoing) -> Outgoing:
-        """The message with what became of the action it announces; the alert was written before acting."""
-        done = outgoing.alert.done
-        for said in self._outcomes.get((outgoing.alert.table, outgoing.alert.time), ()):
-            if said not in done:
-                done = f"{done} {said}".strip()
-        return outgoing if done == outgoing.alert.done else replace(outgoing, alert=replace(outgoing.alert, done=done))
+    def _answered(self, trip: Trip, parcel: Parcel, error: DeliveryError | None) -> None:
+        thread = parcel.thread
+        if error is None:
+            trip.delivered += len(thread.messages)
+            self._close(trip, thread, sent=True)
+            return
+        trip.failed += len(thread.messages)
+        if error.of_message and not error.retryable:
+            self._give_up(trip, thread, str(error))
+        elif not self._give_up_if_old(trip, parcel, str(error)):
+            self._try_again(trip, thread, error)
 
-    @staticmethod
-    def _next_attempt(now: float, outgoing: Outgoing, error: DeliveryError) -> float | None:
-        if not error.retryable or outgoing.attempts + 1 >= GIVE_UP_AFTER:
-            return None
-        return now + min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(outgoing.attempts, 10))
+    def _close(self, trip: Trip, thread: Thread, *, sent: bool) -> None:
+        """The thread's messages are dealt with."""
+        self._note(thread, thread.messages, thread.told, sent=sent)
+        # Before the store is told: if it cannot be, no message must go out again every minute.
+        self._memory.unmarked.update((_key(one), sent) for one in thread.messages)
+        self._drop_unstored(thread)
+        self._mark(trip, [one for one in thread.messages if self._is_stored(one)], sent=sent)
 
-    def _count_failure(self, trip: Trip, outgoing: Outgoing, error: DeliveryError, *, dead: bool) -> None:
-        trip.failed += 1
-        trip.dead += dead
+    def _drop_unstored(self, thread: Thread) -> None:
+        closed = {_key(one) for one in thread.messages}
+        self._memory.unstored = [one for one in self._memory.unstored if _key(one) not in closed]
+
+    def _mark(self, trip: Trip, messages: Sequence[Outgoing], *, sent: bool) -> bool:
+        if messages:
+            try:
+                (self._store.delivered if sent else self._store.silenced)(messages, trip.now)
+            except StoreError as error:
+                self._lost(error)
+                return False
+            self._forget(messages)
+        return True
+
+    def _forget(self, messages: Sequence[Outgoing]) -> None:
+        """The store has closed these messages of one thread."""
+        key = _thread(messages[0])
+        closed = {_key(one) for one in messages}
+        for one in closed:
+            self._memory.unmarked.pop(one, None)
+        left = [one for one in self._memory.stored.get(key, ()) if _key(one) not in closed]
+        if left:
+            self._memory.stored[key] = left
+        else:
+            self._memory.stored.pop(key, None)
+
+    def _is_stored(self, outgoing: Outgoing) -> bool:
+        return any(_key(one) == _key(outgoing) for one in self._memory.stored.get(_thread(outgoing), ()))
+
+    # ---- failing
+
+    def _try_again(self, trip: Trip, thread: Thread, error: DeliveryError) -> None:
+        """A topic that fails is asked again by the sender's patience; what is wrong with one message only, by its."""
+        again = AT_ONCE
+        if error.of_message:
+            self._undelivered(thread, str(error), dead=False)
+            again = trip.now + patience(1 + max(one.attempts for one in thread.messages))
+        self._count_failure(trip, thread, str(error), again)
+
+    def _give_up_if_old(self, trip: Trip, parcel: Parcel, why: str = "") -> bool:
+        newest = parcel.thread.messages[-1]
+        if trip.now - newest.alert.time < GIVE_UP_AFTER:
+            return False
+        self._give_up(trip, parcel.thread, why or self.failing.get(newest.topic_arn, ""))
+        return True
+
+    def _give_up(self, trip: Trip, thread: Thread, why: str) -> None:
+        trip.dead += len(thread.messages)
+        self._undelivered(thread, why, dead=True)
+        self._note(thread, thread.messages, thread.told, sent=False)
+        self._drop_unstored(thread)
+        self._count_failure(trip, thread, why, None)
+
+    def _undelivered(self, thread: Thread, why: str, *, dead: bool) -> None:
         self._telemetry.trouble(
-            "alert.undelivered",
-            incident=outgoing.alert.incident,
-            topic=outgoing.topic_arn,
-            dead=dead,
-            sentence=str(error),
+            "alert.undelivered", incident=thread.incident, topic=thread.topic_arn, dead=dead, sentence=why
         )
+
+    def _count_failure(self, trip: Trip, thread: Thread, why: str, again: float | None) -> None:
+        stored = [one for one in thread.messages if self._is_stored(one)]
+        if not stored:
+            return
+        try:
+            self._store.failed(stored, trip.now, why, again)
+        except StoreError as error:
+            self._lost(error)
+            return
+        if again is None:
+            self._forget(stored)
 
     def _lost(self, error: StoreError) -> None:
         self._telemetry.trouble("store.failed", sentence=str(error))
+
+    # ---- what became of a change
+
+    def _remember(self, settlements: Sequence[Settlement]) -> None:
+        for settlement in settlements:
+            about = (settlement.intent.action.table, settlement.intent.time)
+            known = self._outcomes.setdefault(about, [])
+            if settlement not in known:
+                known.append(settlement)
+        for oldest in list(self._outcomes)[: max(0, len(self._outcomes) - OUTCOMES_KEPT)]:
+            del self._outcomes[oldest]
+
+    def _with_outcome(self, trip: Trip, alert: Alert) -> Alert:
+        """The alert with what became of the action it announces; it was written before acting."""
+        done, about = alert.done, (alert.table, alert.time)
+        settled = self._outcomes.get(about, ())
+        for settlement in settled:
+            alert = after_refusal(alert, settlement)
+        for said in (*map(_outcome, settled), *([UNDER_WAY] if about in trip.under_way else [])):
+            if said not in done:
+                done = f"{done} {said}".strip()
+        return alert if done == alert.done else replace(alert, done=done)
 
 
 def _outcome(settlement: Settlement) -> str:
@@ -203,5 +371,5 @@ def _key(outgoing: Outgoing) -> tuple[str, str]:
     return outgoing.id, outgoing.topic_arn
 
 
-def _thread(outgoing: Outgoing) -> Thread:
+def _thread(outgoing: Outgoing) -> ThreadKey:
     return outgoing.alert.incident, outgoing.topic_arn

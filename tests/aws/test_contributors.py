@@ -327,6 +327,7 @@ def test_what_could_not_be_read_is_said(
     seen = read.sample("PKT", "PKC")
     assert (len(seen.throttled), len(seen.accessed)) == (throttled, accessed)
     assert (seen.note, seen.complete, seen.mode) == (note, not note, SamplerMode.FULL)
+    assert list(seen.denied) == (["GetInsightRuleReport"] if "allow" in note else [])
 
 
 @pytest.mark.parametrize(

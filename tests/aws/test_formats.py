@@ -9,15 +9,7 @@ import botocore.session
 import pytest
 
 from tests.aws.conftest import ACCOUNT, NOON, REGION
-from watcher.aws.formats import (
-    MESSAGE_LIMIT,
-    REGION_NAMES,
-    SUBJECT_LIMIT,
-    Format,
-    attribute_bytes,
-    render,
-    subject_line,
-)
+from watcher.aws.formats import REGION_NAMES, SUBJECT_LIMIT, Format, render, subject_line
 from watcher.core.model import Alert, TableKey
 from watcher.core.reasons import Cause, IncidentState, Severity
 
@@ -67,6 +59,8 @@ def test_text_is_for_people_then_for_machines() -> None:
         "index": "by-day",
         "account": ACCOUNT,
         "region": REGION,
+        "kind": "throttling",
+        "reminder": False,
         "time": "2026-11-22T12:01:30Z",
         "opened_at": "2026-11-22T12:00:00Z",
         "subject": ALERT.subject,
@@ -74,6 +68,8 @@ def test_text_is_for_people_then_for_machines() -> None:
         "facts": {"provisioned": "400", "estimated demand": "800"},
         "done": ALERT.done,
         "todo": ALERT.todo,
+        "links": {},
+        "tables": [],
     }
 
 
@@ -90,7 +86,7 @@ def test_text_leaves_out_what_there_is_not() -> None:
     ("state", "sequence", "word", "before"),
     [
         pytest.param(IncidentState.OPEN, 1, "ALARM", "OK", id="opens"),
-        pytest.param(IncidentState.OPEN, 2, "ALARM", "ALARM", id="is open, and its keys have turned up"),
+        pytest.param(IncidentState.OPEN, 4, "ALARM", "OK", id="opens again, or for who has not heard of it"),
         pytest.param(IncidentState.WORSENED, 2, "ALARM", "ALARM", id="stays open"),
         pytest.param(IncidentState.RESOLVED, 3, "OK", "ALARM", id="closes"),
     ],
@@ -117,11 +113,11 @@ def test_the_alarm_has_every_key_of_cloudwatchs_own() -> None:
     assert document.pop("Watcher")["incident"] == ALERT.incident
     assert document == {
         "AlarmName": f"watcher-{ACCOUNT}-us-east-1-orders",
-        "AlarmDescription": "DynamoDB table orders, watched for throttling and latency",
+        "AlarmDescription": "DynamoDB table orders, watched for throttling and latency.",
         "AWSAccountId": ACCOUNT,
         "AlarmConfigurationUpdatedTimestamp": "2026-11-22T12:00:00.000+0000",
         "NewStateValue": "ALARM",
-        "NewStateReason": f"{ALERT.sentence} {ALERT.done} {ALERT.todo}",
+        "NewStateReason": f"{ALERT.sentence} Done: {ALERT.done} To do: {ALERT.todo}",
         "StateChangeTime": "2026-11-22T12:01:30.500+0000",
         "Region": "US East (N. Virginia)",
         "AlarmArn": f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:watcher-{ACCOUNT}-us-east-1-orders",
@@ -149,7 +145,7 @@ def test_chat_joins_an_incident_in_one_thread() -> None:
     assert document["content"] == {
         "textType": "client-markdown",
         "title": ALERT.subject,
-        "description": f"{ALERT.sentence}\n\n- provisioned: 400\n- estimated demand: 800\n\n{ALERT.done}",
+        "description": f"{ALERT.sentence}\n\n- provisioned: 400\n- estimated demand: 800\n\nDone: {ALERT.done}",
         "nextSteps": [ALERT.todo],
         "keywords": ["provisioned", "critical", "worsened"],
     }
@@ -165,38 +161,13 @@ def test_chat_joins_an_incident_in_one_thread() -> None:
         pytest.param("é \u2028 ü", "é ü", id="UTF-8 stays, its line separator goes"),
         pytest.param("x" * SUBJECT_LIMIT, "x" * SUBJECT_LIMIT, id="99 characters are less than 100"),
         pytest.param("x" * 100, "x" * 96 + "...", id="100 are not"),
+        pytest.param("🔥" * 49, "🔥" * 49, id="characters of two UTF-16 units count twice, 98"),
+        pytest.param("🔥" * 50, "🔥" * 48 + "...", id="and 100 are too many"),
+        pytest.param("a \ud800 b", "a b", id="half a surrogate pair has no bytes"),
     ],
 )
 def test_subjects_are_what_sns_accepts(text: str, line: str) -> None:
     assert subject_line(text) == line
-
-
-@pytest.mark.parametrize("form", list(Format))
-class TestTheLimit:
-    def test_a_message_at_the_limit_is_whole(self, form: Format) -> None:
-        alert = replace(ALERT, facts=(*ALERT.facts, ("long", "x" * 500)))
-        size = len(render(alert, form).body.encode()) + attribute_bytes(alert.attributes())
-        assert render(alert, form, limit=size) == render(alert, form)
-        assert "x" * 500 not in render(alert, form, limit=size - 1).body
-
-    def test_facts_go_first_and_that_is_said(self, form: Format) -> None:
-        many = replace(ALERT, facts=tuple((f"fact {number}", "é" * 1000) for number in range(400)))
-        body = render(many, form).body
-        assert len(body.encode()) + attribute_bytes(many.attributes()) <= MESSAGE_LIMIT
-        assert "facts, because the message would be too long for SNS" in body
-        assert "fact 0" in body
-        assert "fact 399" not in body
-        assert many.todo in body
-
-    def test_texts_are_cut_when_facts_do_not_suffice(self, form: Format) -> None:
-        long = replace(ALERT, sentence="é" * MESSAGE_LIMIT)
-        message = render(long, form)
-        assert len(message.body.encode()) + attribute_bytes(long.attributes()) <= MESSAGE_LIMIT
-        assert "(shortened)" in message.body
-
-    def test_what_cannot_fit_is_an_error(self, form: Format) -> None:
-        with pytest.raises(ValueError, match="does not fit 300 bytes"):
-            render(ALERT, form, limit=300)
 
 
 HOT = replace(
@@ -245,5 +216,5 @@ class TestHotKeys:
         alert = replace(HOT, sentence=evil, facts=(("keys", evil),), done=evil, todo=evil)
         document = json.loads(render(alert, Format.CHAT).body)
         harmless = "&lt;!channel&gt; &lt;https://evil.example|x&gt; a&amp;b"
-        assert document["content"]["description"] == f"{harmless}\n\n- keys: {harmless}\n\n{harmless}"
+        assert document["content"]["description"] == f"{harmless}\n\n- keys: {harmless}\n\nDone: {harmless}"
         assert document["content"]["nextSteps"] == [harmless]

@@ -88,6 +88,7 @@ def test_rules_that_cannot_be_counted_leave_the_places(read: Read, fake: FakeAws
     fake.script("DescribeInsightRules", answer)
     seen = read.insights.survey(NOON)
     assert (list(seen.samplers), seen.rules, seen.error) == ([Place("orders")], None, error)
+    assert list(seen.denied) == (["DescribeInsightRules"] if "allow" in error else [])
 
 
 def test_places_that_cannot_be_listed_are_no_survey(read: Read, fake: FakeAws) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC
 
 import pytest
 
@@ -14,7 +15,10 @@ from watcher.aws.client import AwsClients
 from watcher.aws.compose import sns_notifier
 from watcher.aws.formats import Format
 from watcher.aws.sns import Route, publish_request, topic_region
-from watcher.core.reasons import Severity
+from watcher.clock import instant
+from watcher.core.model import TableKey
+from watcher.core.quiet import EVERY_DAY, QuietHours
+from watcher.core.reasons import AlertKind, Cause, Severity
 from watcher.errors import DeliveryError
 from watcher.ports import Outgoing
 
@@ -24,6 +28,8 @@ FIFO = f"arn:aws:sns:{REGION}:{ACCOUNT}:pages.fifo"
 OK = Reply(
     200, "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>", "text/xml"
 )
+THROTTLING = frozenset({AlertKind.THROTTLING})
+LATENCY = frozenset({AlertKind.LATENCY})
 ONLY_CRITICAL = frozenset({Severity.CRITICAL})
 
 
@@ -38,10 +44,109 @@ ONLY_CRITICAL = frozenset({Severity.CRITICAL})
         pytest.param([Route(PAGES, severities=ONLY_CRITICAL)], Severity.WARNING, [], id="not severe enough"),
         pytest.param([Route(CHAT), Route(PAGES)], Severity.WARNING, [CHAT, PAGES], id="several, in config order"),
         pytest.param([Route(PAGES, match="ord*"), Route(PAGES)], Severity.WARNING, [PAGES], id="a topic only once"),
+        pytest.param([Route(PAGES, kinds=THROTTLING)], Severity.WARNING, [PAGES], id="of the kind that is wanted"),
+        pytest.param([Route(PAGES, kinds=LATENCY)], Severity.WARNING, [], id="of another kind"),
     ],
 )
 def test_routing(faked: AwsClients, routes: list[Route], severity: Severity, topics: list[str]) -> None:
     assert sns_notifier(faked, routes).topics_for(replace(ALERT, severity=severity)) == topics
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        pytest.param(Cause.KEY_RANGE, AlertKind.THROTTLING, id="a hot key range throttles"),
+        pytest.param(Cause.STORM, AlertKind.THROTTLING, id="a storm is of tables that throttle"),
+        pytest.param(Cause.SLOW, AlertKind.LATENCY, id="slow is latency"),
+        pytest.param(Cause.CANNOT_ACT, AlertKind.WATCHER, id="the watcher cannot do what is needed"),
+        pytest.param(Cause.BLIND, AlertKind.WATCHER, id="the watcher cannot see"),
+        pytest.param(Cause.PERMISSION, AlertKind.WATCHER, id="the watcher is not allowed to"),
+    ],
+)
+def test_each_cause_goes_to_topics_of_its_kind(cause: Cause, kind: AlertKind) -> None:
+    alert = replace(ALERT, cause=cause)
+    assert [one for one in AlertKind if Route(PAGES, kinds=frozenset({one})).wants(alert)] == [kind]
+
+
+REGIONAL = replace(ALERT, table=TableKey(ACCOUNT, REGION, ""), cause=Cause.BLIND)
+
+
+@pytest.mark.parametrize(
+    ("route", "tables", "wanted"),
+    [
+        pytest.param(Route(PAGES, match="ord*"), ("carts", "orders"), True, id="one of the storm's tables is its own"),
+        pytest.param(Route(PAGES, match="ord*"), ("carts", "users"), False, id="none of them is"),
+        pytest.param(
+            Route(PAGES, match="ord*", hears_the_watcher=False), ("orders",), True, id="tables are tables all the same"
+        ),
+        pytest.param(Route(PAGES, match="ord*"), (), True, id="what concerns no table, to who hears the watcher"),
+        pytest.param(Route(PAGES, hears_the_watcher=False), (), False, id="and to nobody else"),
+        pytest.param(Route(PAGES, kinds=THROTTLING), (), False, id="a kind that is not wanted, of a Region too"),
+        pytest.param(Route(PAGES, kinds=THROTTLING), ("orders",), False, id="nor of its tables"),
+    ],
+)
+def test_alerts_of_a_whole_region(route: Route, tables: tuple[str, ...], *, wanted: bool) -> None:
+    assert route.wants(replace(REGIONAL, tables=tables)) is wanted
+
+
+@pytest.mark.parametrize(
+    ("repeat", "repeats", "wanted"),
+    [
+        pytest.param(0.0, (), True, id="news goes to all"),
+        pytest.param(1800.0, (), True, id="also to who is reminded"),
+        pytest.param(1800.0, (900.0, 1800.0), True, id="a reminder when its own interval has come round"),
+        pytest.param(1800.0, (900.0,), False, id="not when another's has"),
+        pytest.param(0.0, (900.0,), False, id="never where none is wanted"),
+    ],
+)
+def test_reminders(repeat: float, repeats: tuple[float, ...], *, wanted: bool) -> None:
+    assert Route(PAGES, repeat=repeat).wants(replace(ALERT, repeats=repeats)) is wanted
+
+
+def test_what_was_folded_into_a_storm_goes_nowhere() -> None:
+    assert Route(PAGES).wants(ALERT)
+    assert not Route(PAGES).wants(replace(ALERT, storm="storm-1"))
+
+
+NOON, MIDNIGHT = instant("2026-11-23T12:00:00Z"), instant("2026-11-24T00:00:00Z")
+NIGHT = QuietHours(22 * 60, 7 * 60, EVERY_DAY, UTC)
+
+
+@pytest.mark.parametrize(
+    ("routes", "severity", "now", "quiet"),
+    [
+        pytest.param([Route(PAGES)], Severity.WARNING, MIDNIGHT, False, id="no quiet hours"),
+        pytest.param([Route(PAGES, quiet=NIGHT)], Severity.WARNING, MIDNIGHT, True, id="in them"),
+        pytest.param([Route(PAGES, quiet=NIGHT)], Severity.WARNING, NOON, False, id="out of them"),
+        pytest.param([Route(PAGES, quiet=NIGHT)], Severity.CRITICAL, MIDNIGHT, False, id="what is critical, never"),
+        pytest.param([Route(CHAT, quiet=NIGHT), Route(PAGES)], Severity.WARNING, MIDNIGHT, False, id="another topic's"),
+        pytest.param(
+            [Route(PAGES, quiet=NIGHT), Route(PAGES, match="ord*")],
+            Severity.WARNING,
+            MIDNIGHT,
+            False,
+            id="a second entry of the topic wants it at once",
+        ),
+        pytest.param(
+            [Route(PAGES, quiet=NIGHT), Route(PAGES, match="carts")],
+            Severity.WARNING,
+            MIDNIGHT,
+            True,
+            id="a second entry that does not want it says nothing",
+        ),
+        pytest.param(
+            [Route(PAGES, match="carts", quiet=NIGHT)],
+            Severity.WARNING,
+            MIDNIGHT,
+            True,
+            id="none wants it any more: the topic's own hours",
+        ),
+        pytest.param([Route(CHAT, quiet=NIGHT)], Severity.WARNING, MIDNIGHT, False, id="the topic has left the config"),
+    ],
+)
+def test_quiet_hours(faked: AwsClients, routes: list[Route], severity: Severity, now: float, *, quiet: bool) -> None:
+    notifier = sns_notifier(faked, routes)
+    assert notifier.is_quiet(PAGES, replace(ALERT, severity=severity), now) is quiet
 
 
 def test_a_published_alert_carries_body_subject_and_attributes(faked: AwsClients, fake: FakeAws) -> None:
@@ -80,27 +185,44 @@ def test_fifo_topics_keep_order_and_drop_repeats(identity: str, sent: str | None
 
 
 @pytest.mark.parametrize(
-    ("answer", "retryable", "hint"),
+    ("answer", "retryable", "of_message", "hint"),
     [
-        pytest.param(query_fault("NotFound", status=404), False, "create the topic", id="no such topic"),
-        pytest.param(query_fault("AuthorizationError", status=403), False, "allow sns:Publish", id="not allowed"),
-        pytest.param(query_fault("InvalidParameter"), False, "", id="AWS does not like the message"),
-        pytest.param(query_fault("KMSDisabled"), False, "KMS key", id="the topic's key is disabled"),
-        pytest.param(query_fault("KMSAccessDenied"), False, "KMS key", id="the topic's key is not ours to use"),
-        pytest.param(query_fault("KMSThrottling"), True, "KMS key", id="the key service is busy"),
-        pytest.param(query_fault("Throttled", status=429), True, "later", id="throttled"),
-        pytest.param(query_fault("InternalError", status=500), True, "", id="AWS failed"),
-        pytest.param(query_fault("ExpiredToken", status=403), True, "credentials", id="credentials can be renewed"),
-        pytest.param(HTML_500, True, "", id="a web page"),
+        pytest.param(query_fault("NotFound", status=404), False, False, "create the topic", id="no such topic"),
+        pytest.param(
+            query_fault("AuthorizationError", status=403), False, False, "allow sns:Publish", id="not allowed"
+        ),
+        pytest.param(
+            query_fault("InvalidParameter", "Invalid parameter: Message too long"), False, True, "", id="too long"
+        ),
+        pytest.param(query_fault("InvalidParameter", "Invalid parameter: Subject"), False, True, "", id="the subject"),
+        pytest.param(
+            query_fault("InvalidParameter", "Invalid parameter: TopicArn"), False, False, "", id="of another Region"
+        ),
+        pytest.param(
+            query_fault("InvalidParameter", "Invalid parameter: Topic Arn Reason: no"), False, False, "", id="no topic"
+        ),
+        pytest.param(query_fault("ParameterValueInvalid"), False, True, "", id="a value that SNS does not take"),
+        pytest.param(query_fault("InvalidParameterValue"), False, True, "", id="the same by its other name"),
+        pytest.param(query_fault("ValidationException"), False, True, "", id="a parameter that is invalid"),
+        pytest.param(query_fault("EndpointDisabled"), False, False, "", id="an endpoint is disabled"),
+        pytest.param(query_fault("KMSDisabled"), False, False, "KMS key", id="the topic's key is disabled"),
+        pytest.param(query_fault("KMSAccessDenied"), False, False, "KMS key", id="the topic's key is not ours to use"),
+        pytest.param(query_fault("KMSThrottling"), True, False, "KMS key", id="the key service is busy"),
+        pytest.param(query_fault("Throttled", status=429), True, False, "later", id="throttled"),
+        pytest.param(query_fault("InternalError", status=500), True, False, "", id="AWS failed"),
+        pytest.param(query_fault("ExpiredToken", status=403), True, False, "credentials", id="credentials renewable"),
+        pytest.param(query_fault("InvalidSecurity", status=403), False, False, "", id="a signature that is not valid"),
+        pytest.param(HTML_500, True, False, "", id="a web page"),
     ],
 )
 def test_what_is_worth_another_try(
-    faked: AwsClients, fake: FakeAws, answer: Reply, *, retryable: bool, hint: str
+    faked: AwsClients, fake: FakeAws, answer: Reply, *, retryable: bool, of_message: bool, hint: str
 ) -> None:
     fake.script("Publish", answer)
     with pytest.raises(DeliveryError) as caught:
         sns_notifier(faked, [Route(PAGES)]).publish(Outgoing("m", PAGES, ALERT))
     assert caught.value.retryable is retryable
+    assert caught.value.of_message is of_message
     assert hint in caught.value.hint
     assert len(fake.sent("Publish")) == 1
 
@@ -108,7 +230,7 @@ def test_what_is_worth_another_try(
 def test_a_topic_that_left_the_config_is_given_up(faked: AwsClients, fake: FakeAws) -> None:
     with pytest.raises(DeliveryError, match="not in the config any more") as caught:
         sns_notifier(faked, [Route(PAGES)]).publish(Outgoing("m", CHAT, ALERT))
-    assert not caught.value.retryable
+    assert (caught.value.retryable, caught.value.of_message) == (False, True)
     assert fake.calls == []
 
 
@@ -134,4 +256,4 @@ def test_against_a_stand_in_server(moto: AwsClients, name: str, *, fifo: bool) -
     client.delete_topic(TopicArn=topic)
     with pytest.raises(DeliveryError) as caught:
         notifier.publish(Outgoing("m-2", topic, ALERT))
-    assert not caught.value.retryable
+    assert (caught.value.retryable, caught.value.of_message) == (False, False)

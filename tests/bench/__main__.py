@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import control, cycle, hot_keys, plant, sampling_cost
+from tests.bench import alert_latency, control, cycle, delivery_faults, hot_keys, plant, sampling_cost
 
 BENCHES: Mapping[str, Callable[[], int]] = {
     "the plant": plant.main,
@@ -13,6 +13,8 @@ BENCHES: Mapping[str, Callable[[], int]] = {
     "control, the short run (see python -m tests.bench.control --help)": control.main,
     "hot keys": hot_keys.main,
     "the cost of sampling keys, a week (see python -m tests.bench.sampling_cost --help)": sampling_cost.short,
+    "alerts through a thousand incidents, kills and an ill SNS": delivery_faults.main,
+    "how long until an alert is out, three storms (see tests.bench.alert_latency --help)": alert_latency.short,
 }
 
 if __name__ == "__main__":

@@ -43,11 +43,13 @@ HISTORY = 60  # minutes that are there to be read back by the first one: enough 
 class Beat:
     """What happens in one minute. demand: units/s by dimension. hot: events of a key range. lost: dimensions whose
     newest points are not published; late: their newest point comes a minute later. garbled: incomplete answers.
+    burst: all that is asked for is served, by a bucket that is never empty.
     refuse: what AWS answers to an action instead of accepting it."""
 
     demand: Mapping[Dimension, float] = field(default_factory=dict)
     hot: Mapping[Dimension, float] = field(default_factory=dict)
     unnamed: bool = False
+    burst: bool = False
     silence: bool = False
     lost: frozenset[Dimension] = frozenset()
     late: frozenset[Dimension] = frozenset()
@@ -138,7 +140,7 @@ class World:
         for dimension, units in sorted(self.units.items(), reverse=True):  # indexes before the table they hold back
             demand = beat.demand.get(dimension, 30.0)
             on_demand = self.billing is Billing.ON_DEMAND
-            served = demand if on_demand else min(demand, float(units))
+            served = demand if on_demand or beat.burst else min(demand, float(units))
             self._publish(Metric.CONSUMED, dimension, start, served * 60)
             over = 0.0 if on_demand else (demand - served) * 60
             hot = beat.hot.get(dimension, 0.0)

@@ -138,7 +138,7 @@ def test_what_worsens_an_incident(
 def test_an_incident_that_goes_on_grows_without_a_word() -> None:
     known = incident(last_bad=float(ago(9)))
     grown = after({(TABLE_WRITE, K): {2: 100}}, known).state.incident
-    assert grown == replace(known, events=200, last_bad=ago(2), peak=0.01)
+    assert grown == replace(known, events=200, last_bad=ago(2), peak=0.01, followed_at=NOON)
 
 
 def test_a_worsened_incident_takes_the_worse_cause_and_never_a_lower_severity() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 from watcher.core.insights import SamplerMode
@@ -22,10 +23,12 @@ from watcher.core.model import (
     Switch,
     TableKey,
 )
+from watcher.core.pauses import Pause
 from watcher.core.policy import Tuning
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
+from watcher.core.region_state import Folded, RegionState, Storm
 from watcher.core.series import Series
-from watcher.core.state import DimensionState, Incident, KeyMark, Normal, Refusal, SamplerState, TableState
+from watcher.core.state import Blocked, DimensionState, Incident, KeyMark, Normal, Refusal, SamplerState, TableState
 from watcher.core.track import Track
 from watcher.ports import Outgoing
 
@@ -52,10 +55,8 @@ def state(expected: int = 100) -> TableState:
                 offers=((T - 9000.0, 40), (T - 60.5, expected)),
             ),
         },
-        latency={"GetItem": Normal(mean=4.25, minutes=900, newest=int(T) - 60, average=4.5, p99=11.0)},
-        incident=Incident(
-            "orders-1", T - 600, Cause.PROVISIONED, "", Severity.WARNING, 2, 0.21, T - 60, 1234.0, ("one-key",)
-        ),
+        latency={"GetItem": Normal(4.25, 900, int(T) - 60, 1, 4.5, 11.0, 9.5, 850, 2)},
+        incident=incident(),
         changes=(T - 90.5,),
         foreign_at=T - 7000,
         pending="1790000000-1",
@@ -66,6 +67,8 @@ def state(expected: int = 100) -> TableState:
         point_at=T - 50_000,
         dearer_since=T - 200_000,
         on_demand_since=T - 100_000,
+        last_incident=incident("orders-0", closed_at=T - 1800),
+        blocked={TABLE_READ: Blocked(Reason.HOLD_BUDGET, T - 5000, rising=False)},
         samplers={
             "": SamplerState(SamplerMode.OFF, SamplerMode.FULL, T - 60.5, T + 840, T - 60.5, 0.25, T - T % 86_400),
             "by-day": SamplerState(
@@ -78,6 +81,46 @@ def state(expected: int = 100) -> TableState:
         },
         hot_keys={"": KeyMark("one-key", "key:0123456789ab", T - 300.5, {"one-key": ("key:0123456789ab", "key:b")})},
     )
+
+
+def incident(name: str = "orders-1", closed_at: float | None = None) -> Incident:
+    return Incident(
+        id=name,
+        opened_at=T - 600,
+        cause=Cause.PROVISIONED,
+        index="",
+        severity=Severity.WARNING,
+        sequence=2,
+        peak=0.21,
+        last_bad=T - 60,
+        events=1234.0,
+        named=("one-key",),
+        flaps=1,
+        closed_at=closed_at,
+        followed_at=T - 5,
+        retell=True,
+        bad_since=T - 240,
+    )
+
+
+def region_state(told: int = 12) -> RegionState:
+    """A Region in a storm, of which nothing could be read for a while."""
+    return RegionState(
+        account="123456789012",
+        incidents={Cause.BLIND: incident("us-east-1.blind"), Cause.PERMISSION: incident("us-east-1.denied", T - 60)},
+        troubled_since={Cause.BLIND: T - 300.5},
+        opened=((T - 120, "orders"), (T - 60.5, "users")),
+        storm=Storm(
+            incident("us-east-1.storm"),
+            {"orders": Folded("orders-1", Cause.PROVISIONED), "users": Folded("users-9", Cause.SLOW, is_open=False)},
+            told,
+        ),
+        finished_at=T - 1.5,
+    )
+
+
+def pause(match: str = "orders*", since: float = T, until: float = T + 3600, region: str = "") -> Pause:
+    return Pause(match, since, until, "load test", region, "ops@example.com", advise_only=True)
 
 
 @lru_cache
@@ -163,3 +206,14 @@ def alert(sequence: int = 1, incident: str = "orders-1", time: float = T, table:
 def outgoing(of: Alert | None = None, topic: str = TOPIC, next_attempt: float = T) -> Outgoing:
     told = of or alert()
     return Outgoing(id=told.id, topic_arn=topic, alert=told, next_attempt=next_attempt)
+
+
+def storm_alert() -> Alert:
+    """A message with everything that a message may have."""
+    return replace(
+        alert(),
+        links=(("runbook", "https://example.com/runbook"),),
+        tables=("orders", "users"),
+        repeats=(900.0,),
+        storm="us-east-1.storm",
+    )

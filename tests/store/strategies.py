@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from watcher.core.insights import SamplerMode
 from watcher.core.learned import NO_MARGINS, Learned
 from watcher.core.model import Action, Alert, Change, Decision, Dimension, Intent, Kind, Lever, Switch, TableKey
+from watcher.core.pauses import Pause
 from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Severity
+from watcher.core.region_state import Folded, RegionState, Storm
 from watcher.core.season import CELLS
 from watcher.core.series import Series
-from watcher.core.state import DimensionState, Incident, KeyMark, Normal, Refusal, SamplerState, TableState
+from watcher.core.state import Blocked, DimensionState, Incident, KeyMark, Normal, Refusal, SamplerState, TableState
 from watcher.store.codec import Verdict
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
@@ -71,6 +73,9 @@ NORMALS = st.builds(
     slow_minutes=MINUTES,
     average=NUMBERS,
     p99=st.none() | NUMBERS,
+    p99_mean=NUMBERS,
+    p99_minutes=MINUTES,
+    p99_slow_minutes=MINUTES,
 )
 INCIDENTS = st.builds(
     Incident,
@@ -84,7 +89,13 @@ INCIDENTS = st.builds(
     last_bad=NUMBERS,
     events=NUMBERS,
     named=st.lists(TEXTS, max_size=3).map(tuple),
+    flaps=st.integers(0, 9),
+    closed_at=st.none() | NUMBERS,
+    followed_at=NUMBERS,
+    retell=st.booleans(),
+    bad_since=st.none() | NUMBERS,
 )
+BLOCKED = st.builds(Blocked, st.sampled_from(Reason), NUMBERS, st.booleans())
 MODES = st.sampled_from(SamplerMode)
 SAMPLERS = st.builds(
     SamplerState,
@@ -126,6 +137,8 @@ STATES = st.builds(
     point_at=st.none() | NUMBERS,
     dearer_since=st.none() | NUMBERS,
     on_demand_since=st.none() | NUMBERS,
+    last_incident=st.none() | INCIDENTS,
+    blocked=st.dictionaries(DIMENSIONS, BLOCKED, max_size=3),
     samplers=st.dictionaries(TEXTS, SAMPLERS, max_size=3),
     hot_keys=st.dictionaries(TEXTS, KEY_MARKS, max_size=3),
 )
@@ -170,4 +183,20 @@ ALERTS = st.builds(
     facts=st.lists(st.tuples(TEXTS, TEXTS), max_size=3).map(tuple),
     done=TEXTS,
     todo=TEXTS,
+    links=st.lists(st.tuples(TEXTS, TEXTS), max_size=3).map(tuple),
+    tables=st.lists(TEXTS, max_size=3).map(tuple),
+    repeats=st.lists(NUMBERS, max_size=3).map(tuple),
+    storm=TEXTS,
 )
+FOLDED = st.builds(Folded, TEXTS, st.sampled_from(Cause), st.booleans())
+STORMS = st.builds(Storm, INCIDENTS, st.dictionaries(TEXTS, FOLDED, max_size=3), st.integers(0, 99))
+REGIONS = st.builds(
+    RegionState,
+    account=TEXTS,
+    incidents=st.dictionaries(st.sampled_from(Cause), INCIDENTS, max_size=2),
+    troubled_since=st.dictionaries(st.sampled_from(Cause), NUMBERS, max_size=3),
+    opened=st.lists(st.tuples(NUMBERS, TEXTS), max_size=3).map(tuple),
+    storm=st.none() | STORMS,
+    finished_at=st.none() | NUMBERS,
+)
+PAUSES = st.builds(Pause, TEXTS, NUMBERS, NUMBERS, TEXTS, TEXTS, TEXTS, st.booleans())

@@ -12,18 +12,22 @@ from hypothesis import strategies as st
 
 from tests.store import samples, strategies
 from watcher.core.model import Action, Alert, Change, Decision, Intent, Switch
-from watcher.core.state import DimensionState, Incident, KeyMark, Normal, Refusal, SamplerState, TableState
+from watcher.core.pauses import Pause
+from watcher.core.region_state import Folded, RegionState, Storm
+from watcher.core.state import Blocked, DimensionState, Incident, KeyMark, Normal, Refusal, SamplerState, TableState
 from watcher.errors import StoreError
-from watcher.store.codec import ALERT, DECISION, INTENT, STATE, VERDICT, Format, Json, Verdict
+from watcher.store.codec import ALERT, DECISION, INTENT, PAUSE, REGION, STATE, VERDICT, Format, Json, Verdict
 from watcher.store.rules import without_caches
 
-FORMATS: list[Format[Any]] = [STATE, DECISION, INTENT, VERDICT, ALERT]
+FORMATS: list[Format[Any]] = [STATE, DECISION, INTENT, VERDICT, ALERT, REGION, PAUSE]
 VALUES: list[Any] = [
     samples.state(),
     samples.decision(),
     samples.intent(),
     Verdict(samples.settlement(samples.intent()).outcome, samples.T, "done"),
-    samples.alert(),
+    samples.storm_alert(),
+    samples.region_state(),
+    samples.pause(),
 ]
 EACH = pytest.mark.parametrize(
     ("form", "value"), [pytest.param(f, v, id=f.name) for f, v in zip(FORMATS, VALUES, strict=True)]
@@ -62,8 +66,21 @@ def test_an_alert_comes_back_whole(alert: Alert) -> None:
     assert ALERT.decode(ALERT.encode(alert)) == alert
 
 
+@settings(max_examples=50, deadline=None)
+@given(strategies.REGIONS)
+def test_the_state_of_a_region_comes_back_whole(state: RegionState) -> None:
+    assert REGION.decode(REGION.encode(state)) == state
+
+
+@settings(max_examples=50, deadline=None)
+@given(strategies.PAUSES)
+def test_a_pause_comes_back_whole(pause: Pause) -> None:
+    assert PAUSE.decode(PAUSE.encode(pause)) == pause
+
+
 DIMENSION_CACHES = {"consumed", "requests", "throttled", "causes", "counted", "track", "learned"}
 WRITTEN_STATE = json.loads(STATE.encode(samples.state()))
+WRITTEN_REGION = json.loads(REGION.encode(samples.region_state()))
 WRITTEN_ACTION = json.loads(INTENT.encode(samples.intent()))["action"]
 WRITTEN_SWITCHING = json.loads(INTENT.encode(samples.switch_intent()))["action"]
 
@@ -73,7 +90,7 @@ WRITTEN_SWITCHING = json.loads(INTENT.encode(samples.switch_intent()))["action"]
     [
         (TableState, WRITTEN_STATE),
         (Normal, WRITTEN_STATE["latency"]["GetItem"]),
-        (Incident, WRITTEN_STATE["incident"]),
+        (Incident, WRITTEN_STATE["last_incident"]),
         (Refusal, WRITTEN_STATE["refusal"]),
         (SamplerState, WRITTEN_STATE["samplers"][""] | WRITTEN_STATE["samplers"]["by-day"]),
         (KeyMark, WRITTEN_STATE["hot_keys"][""]),
@@ -81,7 +98,11 @@ WRITTEN_SWITCHING = json.loads(INTENT.encode(samples.switch_intent()))["action"]
         (Intent, json.loads(INTENT.encode(samples.intent()))),
         (Action, WRITTEN_SWITCHING),
         (Switch, WRITTEN_SWITCHING["switch"]),
-        (Alert, json.loads(ALERT.encode(samples.alert()))),
+        (Alert, json.loads(ALERT.encode(samples.storm_alert()))),
+        (RegionState, WRITTEN_REGION),
+        (Storm, WRITTEN_REGION["storm"]),
+        (Folded, WRITTEN_REGION["storm"]["tables"]["orders"]),
+        (Pause, json.loads(PAUSE.encode(samples.pause()))),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
@@ -93,6 +114,7 @@ def test_a_field_added_to_the_domain_is_not_forgotten_here(of: Any, written: Jso
     ("of", "written", "caches"),
     [
         pytest.param(DimensionState, WRITTEN_STATE["dimensions"][1], DIMENSION_CACHES, id="a dimension's state"),
+        pytest.param(Blocked, WRITTEN_STATE["blocked"][0], set(), id="a change that is held"),
         pytest.param(Change, WRITTEN_ACTION["changes"][0], {"dimension"}, id="a change"),
     ],
 )
@@ -150,6 +172,15 @@ def test_older_documents_are_migrated_one_version_at_a_time() -> None:
 def test_a_hot_key_verdict_written_before_it_had_a_time_is_read_as_long_ago() -> None:
     older = WRITTEN_STATE | {"hot_keys": {"by-day": ["one-key", "key:a"]}}
     assert STATE.decode(json.dumps(older)).hot_keys == {"by-day": KeyMark("one-key", "key:a", at=0.0, told={})}
+
+
+def test_an_incident_written_before_it_was_followed_is_due_no_reminder_for_the_time_before() -> None:
+    newer = {"flaps", "closed_at", "followed_at", "retell", "bad_since"}
+    older = {name: value for name, value in WRITTEN_STATE["incident"].items() if name not in newer}
+    incident = STATE.decode(json.dumps(WRITTEN_STATE | {"incident": older})).incident
+    assert incident == replace(
+        samples.incident(), flaps=0, followed_at=samples.incident().last_bad, retell=False, bad_since=None
+    )
 
 
 @pytest.mark.parametrize("at", [True, "noon", None, []])

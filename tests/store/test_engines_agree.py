@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import settings
@@ -20,11 +21,14 @@ from tests.store.samples import (
     decision,
     intent,
     outgoing,
+    pause,
+    region_state,
     settlement,
     state,
 )
 from watcher.core.model import TABLE_READ, TABLE_WRITE
-from watcher.core.reasons import Outcome
+from watcher.core.pauses import Pause
+from watcher.core.reasons import IncidentState, Outcome
 from watcher.errors import StoreError
 from watcher.ports import CycleRecord, Outgoing, Store
 from watcher.store.memory import MemoryStore
@@ -36,8 +40,17 @@ STATES = st.dictionaries(TABLES, st.integers(1, 9).map(state), max_size=2)
 DECISIONS = st.lists(st.builds(decision, TIMES, TABLES, st.sampled_from([TABLE_READ, TABLE_WRITE])), max_size=3)
 # Few ids, so that repeats and unknown ones come up as often as new ones.
 INTENTS = st.builds(intent, st.integers(1, 4), TIMES, TABLES)
-ALERTS = st.builds(alert, st.integers(1, 3), st.sampled_from(["orders-1", "users-9"]), TIMES)
+INCIDENTS = ("orders-1", "users-9")
+ALERTS = st.builds(
+    lambda sequence, incident, time, state: replace(alert(sequence, incident, time), state=state),
+    st.integers(1, 3),
+    st.sampled_from(INCIDENTS),
+    TIMES,
+    st.sampled_from(IncidentState),
+)
 MESSAGES = st.builds(outgoing, ALERTS, st.sampled_from([TOPIC, OTHER_TOPIC]), TIMES)
+THREADS = st.lists(MESSAGES, max_size=2, unique_by=lambda one: (one.id, one.topic_arn))
+PAUSES = st.builds(pause, st.sampled_from(["orders", "*"]), TIMES, TIMES, st.sampled_from(["", "us-east-1"]))
 
 
 class Engines(RuleBasedStateMachine):
@@ -68,6 +81,7 @@ class Engines(RuleBasedStateMachine):
         intents=st.lists(INTENTS, max_size=2),
         messages=st.lists(MESSAGES, max_size=3),
         alerts=st.lists(ALERTS, max_size=2),
+        regions=st.dictionaries(st.sampled_from(["us-east-1", "eu-west-1"]), st.builds(region_state), max_size=2),
     )
     def record(self, **parts: object) -> None:
         messages = parts.pop("messages")
@@ -81,13 +95,27 @@ class Engines(RuleBasedStateMachine):
     def forget(self, table: object) -> None:
         self.both("forget", table)
 
-    @rule(message=MESSAGES, now=TIMES)
-    def deliver(self, message: Outgoing, now: float) -> None:
-        self.both("delivered", message, now)
+    @rule(messages=THREADS, now=TIMES, how=st.sampled_from(["delivered", "silenced"]))
+    def close(self, messages: list[Outgoing], now: float, how: str) -> None:
+        self.both(how, messages, now)
 
-    @rule(message=MESSAGES, now=TIMES, again=st.none() | TIMES)
-    def fail(self, message: Outgoing, now: float, again: float | None) -> None:
-        self.both("failed", message, now, "no answer", again)
+    @rule(messages=THREADS, now=TIMES, again=st.none() | TIMES)
+    def fail(self, messages: list[Outgoing], now: float, again: float | None) -> None:
+        self.both("failed", messages, now, "no answer", again)
+
+    @rule(thread=st.integers(0, 3), now=TIMES, how=st.sampled_from(["delivered", "silenced"]))
+    def close_one_that_waits(self, thread: int, now: float, how: str) -> None:
+        for waiting in self.memory.outbox(T + 9)[thread:][:1]:
+            self.both(how, waiting.messages, now)
+
+    @rule(one=PAUSES)
+    def pause(self, one: object) -> None:
+        self.both("pause", one)
+
+    @rule(one=PAUSES, now=TIMES)
+    def resume(self, one: Pause, now: float) -> None:
+        ended = {store.resume(one.match, one.region, now) for store in self.engines()}
+        assert len(ended) == 1
 
     @rule(before=TIMES)
     def prune(self, before: float) -> None:
@@ -107,7 +135,11 @@ class Engines(RuleBasedStateMachine):
                 list(store.history()),
                 list(store.history("orders", 2)),
                 list(store.alerts()),
-                [list(store.outbox(T + second, limit)) for second in range(6) for limit in (1, 99)],
+                [list(store.outbox(T + second)) for second in range(6)],
+                [sorted(store.hearers(incident)) for incident in INCIDENTS],
+                [list(store.pauses(T + second)) for second in range(6)],
+                store.load_regions(),
+                store.waiting(),
             )
             for store in self.engines()
         )

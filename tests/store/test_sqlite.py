@@ -14,10 +14,25 @@ import pytest
 
 from tests.store import children
 from tests.store.files import child, filled, lines, refusal
-from tests.store.samples import ORDERS, USERS, T, alert, decision, intent, outgoing, settlement, state
+from tests.store.samples import (
+    ORDERS,
+    OTHER_TOPIC,
+    TOPIC,
+    USERS,
+    T,
+    alert,
+    decision,
+    incident,
+    intent,
+    outgoing,
+    pause,
+    region_state,
+    settlement,
+    state,
+)
 from watcher.core.reasons import Outcome
 from watcher.errors import StoreError
-from watcher.ports import CycleRecord
+from watcher.ports import CycleRecord, Thread
 from watcher.store.schema import MIGRATIONS, migrate, version_of
 from watcher.store.sqlite import SqliteStore
 
@@ -28,15 +43,21 @@ def test_everything_survives_a_reopen(path: Path) -> None:
     told, failed = outgoing(alert(1)), outgoing(alert(1, "users-9"))
     with closing(SqliteStore(path)) as store:
         store.record(CycleRecord(T, {ORDERS: state()}, [decision()], [intent(1), intent(2)], [told, failed]))
+        store.record(CycleRecord(T, regions={"us-east-1": region_state()}))
+        store.pause(pause())
         store.settle([settlement(intent(1))], {USERS: state(2)})
-        store.delivered(told, T)
-        store.failed(failed, T, "Throttling", T + 1)
+        store.delivered([told], T)
+        store.failed([failed], T, "Throttling", T + 1)
         secret = store.secret()
     with closing(SqliteStore(path)) as store:
         assert store.load() == {ORDERS: state(), USERS: state(2)}
         assert list(store.open_intents()) == [intent(2)]
         assert list(store.history()) == [replace(decision(), outcome=Outcome.PENDING)]
-        assert list(store.outbox(T + 1, 9)) == [replace(failed, attempts=1, next_attempt=T + 1)]
+        waiting = replace(failed, attempts=1, next_attempt=T + 1)
+        assert store.outbox(T + 1) == [Thread("users-9", TOPIC, (waiting,), told=False)]
+        assert list(store.hearers("orders-1")) == [TOPIC]
+        assert store.load_regions() == {"us-east-1": region_state()}
+        assert store.pauses(T) == [pause()]
         assert len(store.alerts()) == 2
         assert store.secret() == secret
 
@@ -205,25 +226,70 @@ def test_a_file_taken_away_while_in_use_is_noticed(
 def test_a_newer_schema_is_refused_with_the_remedy(path: Path) -> None:
     filled(path)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
     assert refusal(path) == (
-        f"opening of {path}: its schema is version 3, this watcher knows up to version 2 "
+        f"opening of {path}: its schema is version 4, this watcher knows up to version 3 "
         f"(upgrade the watcher, or {MOVE_AWAY})"
     )
 
 
 def test_an_older_schema_is_brought_up_to_date_by_the_writer_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(path)
-    newer = (*MIGRATIONS, ("CREATE TABLE pauses (name TEXT PRIMARY KEY) STRICT",))
+    newer = (*MIGRATIONS, ("CREATE TABLE hands (name TEXT PRIMARY KEY) STRICT",))
     monkeypatch.setattr("watcher.store.database.MIGRATIONS", newer)
     monkeypatch.setattr(migrate, "__defaults__", (newer,))
-    with pytest.raises(StoreError, match=r"schema is version 2, this watcher reads version 3 .*start the watcher once"):
+    with pytest.raises(StoreError, match=r"schema is version 3, this watcher reads version 4 .*start the watcher once"):
         SqliteStore.reader(path)
     with closing(SqliteStore(path)) as store:
         assert store.load() == {ORDERS: state()}
     with closing(sqlite3.connect(path)) as connection:
-        assert version_of(connection) == 3
-        assert connection.execute("SELECT * FROM pauses").fetchall() == []
+        assert version_of(connection) == 4
+        assert connection.execute("SELECT * FROM hands").fetchall() == []
+
+
+def released(path: Path, name: str) -> None:
+    """The file as a released version has written it."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((Path(__file__).parent / "released" / name).read_text())
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def test_a_file_of_the_version_before_threads_is_read_whole(path: Path) -> None:
+    released(path, "schema-2.sql")
+    with closing(SqliteStore(path)) as store:
+        states = store.load()
+        assert states.keys() == {ORDERS, USERS}
+        assert states[ORDERS].incident == replace(incident(), flaps=0, followed_at=T - 60, retell=False, bad_since=None)
+        assert (states[ORDERS].last_incident, states[ORDERS].blocked) == (None, {})
+        assert list(store.open_intents()) == [intent()]
+        assert len(store.history()) == 1
+        assert len(store.alerts()) == 10
+        # What its topics hold for open: told of, by the messages that it kept, and not of the end.
+        waiting = [(thread.incident, thread.topic_arn, thread.told) for thread in store.outbox(T + 30)]
+        assert waiting == [("half-told", TOPIC, True), ("never-told", TOPIC, False), ("two-topics", TOPIC, False)]
+        hearers = {name: store.hearers(name) for name in ("open-told", "over", "tricky", "given-up", "two-topics")}
+        assert hearers == {
+            "open-told": [TOPIC],
+            "over": [],
+            "tricky": [TOPIC],  # its sentence says "state":"resolved"
+            "given-up": [],
+            "two-topics": [TOPIC, OTHER_TOPIC],
+        }
+        assert (store.load_regions(), store.pauses(T)) == ({}, [])
+
+
+def test_what_was_given_up_or_silenced_stays_visible_in_the_file(store: SqliteStore, path: Path) -> None:
+    dead, silent = outgoing(alert(1)), outgoing(alert(1, "users-9"))
+    store.record(CycleRecord(T, outgoing=[dead, silent]))
+    store.failed([dead], T, "Throttling", T)
+    store.failed([dead], T + 60, "NotFound: the topic does not exist", None)
+    store.silenced([silent], T + 5)
+    with closing(sqlite3.connect(path)) as other:
+        rows = other.execute("SELECT id, attempts, error, closed_at, dead, silenced FROM messages ORDER BY number")
+        assert rows.fetchall() == [
+            ("orders-1-1", 2, "NotFound: the topic does not exist", T + 60, 1, 0),
+            ("users-9-1", 0, "", T + 5, 0, 1),
+        ]
 
 
 def test_a_migration_that_fails_leaves_the_version_before_it(path: Path) -> None:
@@ -232,7 +298,7 @@ def test_a_migration_that_fails_leaves_the_version_before_it(path: Path) -> None
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         with pytest.raises(sqlite3.OperationalError):
             migrate(connection, (*MIGRATIONS, good, bad))
-        assert version_of(connection) == 3
+        assert version_of(connection) == 4
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
         assert "one" in names
         assert "two" not in names

@@ -19,6 +19,7 @@ from watcher.core.reasons import Outcome
 from watcher.errors import StoreError
 from watcher.ports import CycleRecord
 from watcher.store import sqlite as engine
+from watcher.store import sqlite_outbox as outbox
 from watcher.store.codec import DECISION
 from watcher.store.sqlite import SqliteStore
 
@@ -113,7 +114,9 @@ def test_kill_9_loses_nothing_committed_and_leaves_nothing_half_done(path: Path,
         assert store.load() == {table: state(last) for table in children.TABLES}
         history = store.history(limit=10_000)
         assert len(history) == 3 * last
-        assert [message.alert.time for message in store.outbox(T + last, 10)] == [T + 1]
+        assert [one.alert.time for thread in store.outbox(T + last) for one in thread.messages] == [
+            T + number for number in range(1, last + 1)
+        ]
         assert len(store.alerts(10_000)) == last
         still_open = [round(one.time - T) for one in store.open_intents()]
         assert still_open in ([], [last])
@@ -144,7 +147,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
     [
         pytest.param(engine._HISTORY, (200,), "decisions_by_time", id="history of all tables"),
         pytest.param(engine._HISTORY_OF_TABLE, ("table-7", 200), "decisions_by_table", id="history of a table"),
-        pytest.param(engine._OUTBOX, (T, 10), "messages_due", id="the outbox"),
+        pytest.param(outbox._WAITING, (), "USING INDEX messages_", id="the outbox"),
+        pytest.param(outbox._HEARERS, ("i-7",), "messages_threads", id="who hears of an incident"),
     ],
 )
 def test_what_is_asked_often_is_found_by_an_index(
@@ -161,7 +165,7 @@ def test_the_newest_200_of_100_000_cost_200_rows_of_work(large: SqliteStore) -> 
     thousands_of_steps: list[int] = []
     large._connection.set_progress_handler(lambda: thousands_of_steps.append(1), 1000)
     assert len(large.history()) == len(large.history("table-7")) == 200
-    assert len(large.outbox(T, 10)) == 10
+    assert len(large.outbox(T)) == 50
     large._connection.set_progress_handler(None, 0)
     assert len(thousands_of_steps) < 20  # a walk over all decisions takes hundreds
 

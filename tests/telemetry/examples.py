@@ -25,8 +25,10 @@ from watcher.core.model import (
     TableKey,
     Throughput,
 )
+from watcher.core.pauses import Pause
 from watcher.core.policy import Bounds
 from watcher.core.reasons import Cause, Freshness, IncidentState, Mode, Outcome, Reason, Severity
+from watcher.core.region_state import Folded, RegionState, Storm
 from watcher.core.result import DimensionReport, Explanation, LatencyReport
 from watcher.core.sampling import SamplingPlan
 from watcher.core.state import Incident, TableState
@@ -125,6 +127,47 @@ def alert(table: TableKey, state: IncidentState, severity: Severity = Severity.C
         sentence="Writes of orders are throttled: demand is 405/s and capacity 100/s.",
         todo="Nothing, capacity is being raised.",
     )
+
+
+PAGES = "arn:aws:sns:us-east-1:123456789012:pages"
+CHAT = "arn:aws:sns:us-east-1:123456789012:chat"
+PERMISSION_LOST = Incident("us-east-1-p", NOW - 600, Cause.PERMISSION, "", Severity.WARNING, 1, 0.0, NOW)
+BLIND = Incident("us-east-1-b", NOW - 300, Cause.BLIND, "", Severity.CRITICAL, 2, 0.0, NOW, flaps=2)
+STORM = Incident("us-east-1-s", NOW - 120, Cause.STORM, "", Severity.CRITICAL, 1, 0.0, NOW)
+
+
+def region(*incidents: Incident, storm: Sequence[str] = (), over: Sequence[str] = ()) -> RegionState:
+    """A Region with incidents of its own, and a storm of tables, of which some are over."""
+    tables = {name: Folded(f"{name}-1", Cause.PROVISIONED, name not in over) for name in storm}
+    return RegionState(
+        account=ACCOUNT,
+        incidents={one.cause: one for one in incidents},
+        storm=Storm(STORM, tables, len(tables)) if tables else None,
+    )
+
+
+def regional_alert(
+    incident: Incident = BLIND, state: IncidentState = IncidentState.OPEN, tables: Sequence[str] = (), sequence: int = 1
+) -> Alert:
+    return Alert(
+        incident=incident.id,
+        sequence=sequence,
+        state=state,
+        severity=incident.severity,
+        cause=incident.cause,
+        table=key(""),
+        index="",
+        time=NOW,
+        opened_at=incident.opened_at,
+        subject="us-east-1: nothing can be read",
+        sentence="Nothing of us-east-1 can be read since 02:59 UTC.",
+        todo="Look at the network of the watcher.",
+        tables=tuple(tables),
+    )
+
+
+def pause(match: str = "orders", *, region: str = "", seconds: float = 7200.0, advise_only: bool = False) -> Pause:
+    return Pause(match, NOW - 60, NOW - 60 + seconds, "deploying", region, "ana@db-7", advise_only)
 
 
 def description(table: TableKey, billing: Billing = Billing.PROVISIONED, *indexes: str) -> TableDescription:
@@ -291,6 +334,11 @@ def cycle(
     dead: int = 0,
     outbox: int | None = 0,
     rules: Mapping[str, int] | None = None,
+    regions: Mapping[str, RegionState] | None = None,
+    pauses: Sequence[Pause] = (),
+    silenced: int = 0,
+    held: int = 0,
+    failing: Mapping[str, str] | None = None,
 ) -> CycleReport:
     return CycleReport(
         started_at=at - 1.5,
@@ -307,4 +355,9 @@ def cycle(
         dead=dead,
         outbox=outbox,
         rules=rules or {},
+        regions=regions or {},
+        pauses=pauses,
+        silenced=silenced,
+        held=held,
+        failing=failing or {},
     )

@@ -14,15 +14,17 @@ from tests.telemetry import examples
 from watcher.clock import SimulatedClock
 from watcher.core.hot_keys import KeyVerdict
 from watcher.core.insights import SamplerMode
-from watcher.core.model import TABLE_READ, TABLE_WRITE, Lever
+from watcher.core.model import TABLE_READ, TABLE_WRITE, Alert, Lever
+from watcher.core.pauses import Pause
 from watcher.core.reasons import IncidentState, Mode, Outcome, Reason, Severity
 from watcher.core.sampling import SamplingPlan
 from watcher.core.state import TableState
 from watcher.ports import CycleReport, Telemetry
 from watcher.telemetry.health import Health
-from watcher.telemetry.hub import TelemetryHub, names_any, settled, settlement_sentence
+from watcher.telemetry.hub import TelemetryHub, names_any
 from watcher.telemetry.logs import Event
 from watcher.telemetry.metrics import WatcherMetrics
+from watcher.telemetry.outcomes import settled, settlement_sentence
 
 Line = MutableMapping[str, Any]
 
@@ -121,6 +123,125 @@ def test_incident_lines(bench: Bench, state: IncidentState, severity: Severity, 
 def test_an_open_incident_that_is_told_again_is_no_second_one(bench: Bench) -> None:
     again = replace(examples.alert(examples.key(), IncidentState.OPEN, Severity.CRITICAL), sequence=2)
     assert events(bench.cycle(examples.cycle(told=[again]))) == [("incident.explained", "error")]
+
+
+@pytest.mark.parametrize(("severity", "level"), [(Severity.CRITICAL, "error"), (Severity.WARNING, "warning")], ids=str)
+def test_a_reminder_says_that_it_is_still_open(bench: Bench, severity: Severity, level: str) -> None:
+    again = replace(examples.alert(examples.key(), IncidentState.OPEN, severity), sequence=3, repeats=(1800.0,))
+    assert events(bench.cycle(examples.cycle(told=[again]))) == [("incident.still_open", level)]
+
+
+def test_an_incident_that_comes_back_is_open_again(bench: Bench) -> None:
+    bench.cycle(examples.cycle(examples.table_report()))
+    back = replace(examples.alert(examples.key(), IncidentState.OPEN), sequence=4)
+    lines = bench.cycle(examples.cycle(examples.throttled_table(), told=[back]))
+    assert events(lines)[0] == ("incident.reopened", "error")
+    more = replace(back, sequence=5)
+    assert events(bench.cycle(examples.cycle(examples.throttled_table(), told=[more])))[0] == (
+        "incident.explained",
+        "error",
+    )
+
+
+def test_what_is_folded_into_a_storm_is_one_quiet_line(bench: Bench) -> None:
+    folded = replace(examples.alert(examples.key(), IncidentState.OPEN), storm="us-east-1-s")
+    [line] = bench.cycle(examples.cycle(told=[folded]))
+    assert (line["event"], line["log_level"], line["storm"]) == ("incident.folded", "info", "us-east-1-s")
+
+
+@pytest.mark.parametrize(
+    ("alert", "event", "level"),
+    [
+        pytest.param(examples.regional_alert(), "incident.opened", "error", id="a Region's incident opens"),
+        pytest.param(
+            examples.regional_alert(examples.PERMISSION_LOST), "incident.opened", "warning", id="as severe as it is"
+        ),
+        pytest.param(
+            examples.regional_alert(sequence=3), "incident.reopened", "error", id="it comes back under its number"
+        ),
+        pytest.param(
+            examples.regional_alert(state=IncidentState.WORSENED, sequence=2), "incident.worsened", "error", id="worse"
+        ),
+        pytest.param(
+            examples.regional_alert(state=IncidentState.RESOLVED, sequence=2), "incident.resolved", "info", id="over"
+        ),
+    ],
+)
+def test_incidents_of_a_whole_region(bench: Bench, alert: Alert, event: str, level: str) -> None:
+    [line] = bench.cycle(examples.cycle(told=[alert]))
+    assert (line["event"], line["log_level"]) == (event, level)
+    assert (line["table"], line["region"], line["sentence"]) == ("", "us-east-1", alert.sentence)
+    assert "tables" not in line
+
+
+def test_a_storm_tells_how_many_tables_it_is_of(bench: Bench) -> None:
+    storm = examples.regional_alert(examples.STORM, tables=["carts", "orders"])
+    [line] = bench.cycle(examples.cycle(told=[storm]))
+    assert (line["cause"], line["tables"]) == ("storm", 2)
+
+
+def test_a_storm_names_no_hot_key_in_the_log(bench: Bench) -> None:
+    bench.cycle(examples.cycle(examples.hot_table()))
+    named = f"orders: {examples.HOTTEST.key} is hot."
+    storm = replace(examples.regional_alert(examples.STORM, tables=["carts", "orders"]), sentence=named)
+    [line] = [one for one in bench.cycle(examples.cycle(examples.hot_table(), told=[storm])) if "tables" in one]
+    assert examples.HOTTEST.key not in line["sentence"]
+
+
+def test_the_words_of_a_region_s_incident_stay_while_it_is_open(bench: Bench) -> None:
+    told = examples.regional_alert()
+    open_one = {"us-east-1": examples.region(examples.BLIND)}
+    bench.cycle(examples.cycle(told=[told], regions=open_one))
+    bench.cycle(examples.cycle(regions=open_one))
+    assert dict(bench.hub.snapshot.regional) == {examples.BLIND.id: told}
+    bench.cycle(examples.cycle())
+    assert dict(bench.hub.snapshot.regional) == {}
+
+
+def test_after_a_restart_the_words_come_from_the_alerts_recorded(bench: Bench) -> None:
+    older, newer = examples.regional_alert(), replace(examples.regional_alert(sequence=2), sentence="The newest.")
+    bench.hub.remember_alerts([newer, examples.alert(examples.key(), IncidentState.OPEN), older])
+    bench.cycle(examples.cycle(regions={"us-east-1": examples.region(examples.BLIND)}))
+    assert dict(bench.hub.snapshot.regional) == {examples.BLIND.id: newer}
+
+
+# --- pauses and topics ----------------------------------------------------------------------------------------------
+
+
+def test_a_pause_is_told_when_it_is_first_heeded_and_when_it_is_over(bench: Bench) -> None:
+    def lines(*pauses: Pause) -> list[tuple[str, str, str]]:
+        told = bench.cycle(examples.cycle(pauses=pauses))
+        return [(str(line["event"]), str(line["log_level"]), str(line["sentence"])) for line in told]
+
+    until = "paused until 2026-11-22T05:03:05Z by ana@db-7: deploying"
+    assert lines(examples.pause()) == [("pause.began", "info", f"orders is {until}")]
+    assert lines(examples.pause()) == []
+    advised = "; its capacity is only advised on meanwhile"
+    assert lines(examples.pause(advise_only=True)) == [("pause.began", "info", f"orders is {until}{advised}")]
+    eu = examples.pause(region="eu-west-1")
+    assert lines(examples.pause(advise_only=True), eu) == [("pause.began", "info", f"orders in eu-west-1 is {until}")]
+    assert lines(eu) == [("pause.ended", "info", "orders is no longer paused.")]
+    assert lines() == [("pause.ended", "info", "orders in eu-west-1 is no longer paused.")]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "told"),
+    [
+        pytest.param(examples.NOW + 60, examples.NOW + 120, [], id="one that has not begun"),
+        pytest.param(examples.NOW - 60, examples.NOW - 1.5, [], id="one that ended as the cycle began"),
+        pytest.param(examples.NOW - 1.5, examples.NOW, ["pause.began"], id="one that began with it"),
+    ],
+)
+def test_pauses_that_are_not_in_force(bench: Bench, since: float, until: float, told: list[str]) -> None:
+    pause = replace(examples.pause(), since=since, until=until)
+    assert [line["event"] for line in bench.cycle(examples.cycle(pauses=[pause]))] == told
+
+
+def test_a_failing_topic_is_an_error_and_its_return_is_none(bench: Bench) -> None:
+    facts = {"topic": examples.CHAT, "sentence": "messages wait for a topic that fails"}
+    assert events(bench.trouble("alert.topic_failing", **facts)) == [("alert.topic_failing", "error")]
+    assert bench.trouble("alert.topic_failing", **facts) == []
+    assert events(bench.trouble("alert.topic_back", topic=examples.CHAT)) == [("alert.topic_back", "info")]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,11 @@ class Bench:
         self.clock = SimulatedClock(examples.NOW)
         self.metrics = WatcherMetrics(CollectorRegistry(), version=VERSION, regions=[examples.REGION])
         self.hub = TelemetryHub(
-            self.metrics, Health(self.clock, 60), version=VERSION, regions=[examples.REGION, "eu-west-1"]
+            self.metrics,
+            Health(self.clock, 60),
+            version=VERSION,
+            regions=[examples.REGION, "eu-west-1"],
+            topics=[examples.PAGES, examples.CHAT],
         )
 
     def cycle(self, report: CycleReport) -> None:
@@ -85,6 +89,11 @@ def test_exposition_is_word_for_word_the_golden_text(bench: Bench) -> None:
             outbox=2,
             region_errors={"eu-west-1": "no answer"},
             rules={examples.REGION: 14},
+            regions={examples.REGION: examples.region(examples.BLIND, storm=["orders", "carts"])},
+            pauses=[examples.pause()],
+            silenced=4,
+            held=1,
+            failing={examples.CHAT: "NotFound: Topic does not exist"},
         )
     )
     bench.clock.advance(12.5)
@@ -96,7 +105,7 @@ def test_exposition_is_word_for_word_the_golden_text(bench: Bench) -> None:
 def test_every_help_is_a_sentence_and_every_name_has_the_prefix(bench: Bench) -> None:
     bench.cycle(examples.cycle(examples.throttled_table()))
     families = list(text_string_to_metric_families(bench.text()))
-    assert len(families) == 34
+    assert len(families) == 39
     for family in families:
         assert family.name.startswith("watcher_")
         assert family.documentation[0].isupper(), family.documentation
@@ -110,7 +119,7 @@ def test_before_the_first_cycle_closed_sets_are_there_as_zeros_and_nothing_unkno
     for outcome in set(Outcome) - {Outcome.NONE, Outcome.PENDING}:
         assert bench.value("watcher_actions_total", outcome=outcome.value) == 0
         assert bench.value("watcher_sampling_switches_total", outcome=outcome.value) == 0
-    for word in ("recorded", "delivered", "failed", "dead"):
+    for word in ("recorded", "delivered", "failed", "dead", "silenced"):
         assert bench.value("watcher_alerts_total", outcome=word) == 0
     for word in ("missed", "error", "overlap"):
         assert bench.value("watcher_scheduler_events_total", event=word) == 0
@@ -354,3 +363,66 @@ def test_a_switch_is_no_action_on_capacity(bench: Bench) -> None:
     assert bench.value("watcher_actions_total", outcome="applied") == 0
     assert bench.value("watcher_sampling_switches_total", outcome="applied") == 1
     assert bench.value("watcher_decisions_total", reason="sample-throttled-keys") == 1
+
+
+# --- alerts, topics, Regions ----------------------------------------------------------------------------------------
+
+
+def test_topics_that_fail_are_told_from_those_that_do_not(bench: Bench) -> None:
+    bench.cycle(examples.cycle(failing={examples.CHAT: "denied"}))
+    assert bench.value("watcher_topic_failing", topic=examples.CHAT) == 1
+    assert bench.value("watcher_topic_failing", topic=examples.PAGES) == 0
+    bench.cycle(examples.cycle())
+    assert bench.value("watcher_topic_failing", topic=examples.CHAT) == 0
+
+
+def test_a_topic_that_left_the_config_is_not_shown_any_more_unless_it_fails(bench: Bench) -> None:
+    bench.hub.use_topics([examples.PAGES])
+    bench.cycle(examples.cycle(failing={examples.CHAT: "denied"}))
+    assert bench.value("watcher_topic_failing", topic=examples.CHAT) == 1
+    bench.cycle(examples.cycle())
+    assert bench.value("watcher_topic_failing", topic=examples.CHAT) is None
+    assert bench.value("watcher_topic_failing", topic=examples.PAGES) == 0
+
+
+def test_what_is_silenced_held_and_paused(bench: Bench) -> None:
+    future = replace(examples.pause("carts"), since=examples.NOW + 60)
+    for _ in range(2):
+        bench.cycle(examples.cycle(silenced=3, held=2, pauses=[examples.pause(), future]))
+    assert bench.value("watcher_alerts_total", outcome="silenced") == 6
+    assert bench.value("watcher_outbox_held") == 2
+    assert bench.value("watcher_pauses") == 1
+    bench.cycle(examples.cycle())
+    assert bench.value("watcher_outbox_held") == 0
+    assert bench.value("watcher_pauses") == 0
+
+
+OWN = {"region": "us-east-1", "cause": "blind", "severity": "critical"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "value"),
+    [
+        pytest.param(OWN, 1, id="it is open"),
+        pytest.param({**OWN, "severity": "warning"}, 0, id="not with another severity"),
+        pytest.param({**OWN, "cause": "lease-lost"}, 0, id="another cause is a zero"),
+        pytest.param({**OWN, "region": "eu-west-1"}, 0, id="another Region too"),
+        pytest.param({**OWN, "cause": "storm"}, None, id="a storm is none of the watcher's own"),
+    ],
+)
+def test_the_watcher_s_own_incidents(bench: Bench, labels: dict[str, str], value: float | None) -> None:
+    bench.cycle(examples.cycle(regions={"us-east-1": examples.region(examples.BLIND, storm=["orders"])}))
+    assert bench.value("watcher_own_incidents_open", **labels) == value
+
+
+def test_an_own_incident_that_is_resolved_but_remembered_is_not_open(bench: Bench) -> None:
+    closed = replace(examples.BLIND, closed_at=examples.NOW)
+    bench.cycle(examples.cycle(regions={"us-east-1": examples.region(closed)}))
+    assert bench.value("watcher_own_incidents_open", **OWN) == 0
+
+
+def test_a_storm_counts_the_tables_that_are_still_in_it(bench: Bench) -> None:
+    stormy = examples.region(storm=["a", "b", "c"], over=["b"])
+    bench.cycle(examples.cycle(regions={"us-east-1": stormy}))
+    assert bench.value("watcher_storm_tables", region="us-east-1") == 2
+    assert bench.value("watcher_storm_tables", region="eu-west-1") == 0

@@ -101,9 +101,36 @@ def rows(scene: Scene) -> dict[str, str]:
     return {row.split(" ")[0]: row for row in reversed(found)}
 
 
-@pytest.fixture(params=["empty", "busy", "hot", "unseen", "stuck"])
+def stormy() -> Scene:
+    """A storm of three tables, one of them over and one acknowledged; the watcher itself blind for the third time."""
+    scene = Scene()
+    orders, carts = examples.throttled_table(), replace(examples.throttled_table(), key=examples.key("carts"))
+    assert carts.explanation is not None
+    again = replace(examples.incident(), flaps=2)
+    slow = examples.table_report("slow", cause=Cause.SLOW, trouble=examples.incident(Cause.SLOW, Severity.WARNING))
+    assert slow.explanation is not None
+    slow = replace(slow, explanation=replace(slow.explanation, incident=replace(again, cause=Cause.SLOW)))
+    scene.hub.use_topics([examples.PAGES, examples.CHAT])
+    scene.cycle(
+        examples.cycle(
+            orders,
+            carts,
+            slow,
+            told=[examples.regional_alert(examples.STORM, tables=["carts", "orders"])],
+            regions={"us-east-1": examples.region(examples.BLIND, storm=["carts", "orders", "users"], over=["users"])},
+            pauses=[examples.pause("slow"), examples.pause("x*", region="eu-west-1", advise_only=True)],
+            outbox=3,
+            held=2,
+            failing={examples.CHAT: "NotFound: Topic does not exist"},
+        )
+    )
+    return scene
+
+
+@pytest.fixture(params=["empty", "busy", "hot", "stormy", "unseen", "stuck"])
 def page(request: pytest.FixtureRequest) -> str:
-    scene = busy() if request.param == "busy" else hot() if request.param == "hot" else Scene()
+    scenes = {"busy": busy, "hot": hot, "stormy": stormy}
+    scene = scenes.get(request.param, Scene)()
     if request.param == "unseen":
         scene.cycle(examples.cycle(examples.unseen(), region_errors={"eu-west-1": "no answer", "": "disk full"}))
     scene.clock.advance(9999 if request.param == "stuck" else 12)

@@ -57,7 +57,9 @@ def test_before_the_first_cycle() -> None:
         "health": "The first cycle is under way, 0 s after the start.",
         "cycle": None,
         "tables": [],
+        "regional_incidents": [],
         "incidents": [],
+        "pauses": [],
         "decisions": [],
         "history_error": "",
         "region_errors": {},
@@ -78,6 +80,8 @@ def test_a_throttled_table() -> None:
         "store_error": "",
         "unmatched_tables": 2,
         "outbox_messages": 2,
+        "outbox_held": 0,
+        "failing_topics": {},
     }
     incident = {
         "incident": "orders-1",
@@ -87,9 +91,10 @@ def test_a_throttled_table() -> None:
         "severity": "critical",
         "messages": 1,
         "throttled_events": 1204,
+        "flaps": 0,
     }
     where = {"table": "orders", "account": "123456789012", "region": "us-east-1"}
-    assert state["incidents"] == [{**where, **incident}]
+    assert state["incidents"] == [{**where, **incident, "acknowledged": None}]
     assert state["decisions"] == [decision_record(scene.decisions[0])]
     tables = state["tables"]
     assert isinstance(tables, list)
@@ -225,3 +230,67 @@ def test_a_hot_table_tells_its_verdicts_and_what_is_sampled() -> None:
     ]
     assert table["sampling"] == {"": "full", "by-customer": "throttled", "by-day": "off"}
     assert list(table["sampling_lost"]) == ["by-day"]
+
+
+def test_incidents_of_whole_regions_and_who_has_acknowledged_what() -> None:
+    scene = Scene()
+    storm = examples.regional_alert(examples.STORM, tables=["carts", "orders"])
+    regions = {"us-east-1": examples.region(examples.BLIND, storm=["orders", "carts", "users"], over=["users"])}
+    pause = examples.pause(advise_only=True)
+    scene.cycle(
+        examples.cycle(
+            examples.throttled_table(),
+            told=[storm],
+            regions=regions,
+            pauses=[pause, replace(pause, match="later", since=examples.NOW + 9)],
+            held=1,
+            failing={examples.CHAT: "denied"},
+        )
+    )
+    state = record(scene)
+    told, untold = {"sentence": storm.sentence, "todo": storm.todo}, {"sentence": "", "todo": ""}
+    assert state["regional_incidents"] == [
+        {
+            "region": "us-east-1",
+            "incident": "us-east-1-b",
+            "opened_at": "2026-11-22T02:59:05Z",
+            "cause": "blind",
+            "index": "",
+            "severity": "critical",
+            "messages": 2,
+            "throttled_events": 0,
+            "flaps": 2,
+            "tables": [],
+            **untold,
+        },
+        {
+            "region": "us-east-1",
+            "incident": "us-east-1-s",
+            "opened_at": "2026-11-22T03:02:05Z",
+            "cause": "storm",
+            "index": "",
+            "severity": "critical",
+            "messages": 1,
+            "throttled_events": 0,
+            "flaps": 0,
+            "tables": ["carts", "orders"],
+            **told,
+        },
+    ]
+    until = {"until": "2026-11-22T05:03:05Z", "by": "ana@db-7", "reason": "deploying", "advise_only": True}
+    listed = state["incidents"]
+    assert isinstance(listed, list)
+    assert [incident["acknowledged"] for incident in listed] == [until]
+    assert state["pauses"] == [
+        {"table": "orders", "region": "", "since": "2026-11-22T03:03:05Z", "seconds_left": 7140.0, **until}
+    ]
+    cycle = state["cycle"]
+    assert isinstance(cycle, dict)
+    assert (cycle["outbox_held"], cycle["failing_topics"]) == (1, {examples.CHAT: "denied"})
+
+
+def test_what_is_resolved_and_remembered_is_no_open_incident() -> None:
+    scene = Scene()
+    closed = replace(examples.BLIND, closed_at=examples.NOW)
+    scene.cycle(examples.cycle(regions={"us-east-1": examples.region(closed)}))
+    assert record(scene)["regional_incidents"] == []

@@ -21,7 +21,7 @@ from watcher.clock import utc
 from watcher.core.hot_keys.shape import shape_of
 from watcher.core.insights import KeyTrace, Place
 from watcher.core.series import MINUTE
-from watcher.errors import AwsError, AwsNotFound, AwsUnavailable
+from watcher.errors import AwsDenied, AwsError, AwsNotFound, AwsUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -67,10 +67,12 @@ def clipped(start: float, end: float) -> tuple[int, float]:
 
 @dataclass
 class Found:
-    """Traces by kind. gaps: why something could not be read, by kind."""
+    """Traces by kind. gaps: why something could not be read, by kind. denied: AWS's words by the operation that it
+    denied."""
 
     traces: dict[str, tuple[KeyTrace, ...]] = field(default_factory=dict)
     gaps: dict[str, str] = field(default_factory=dict)
+    denied: dict[str, str] = field(default_factory=dict)
 
     def of(self, kind: str) -> tuple[KeyTrace, ...]:
         return self.traces.get(kind, ())
@@ -107,6 +109,8 @@ class ReportReader:
                 break
             except AwsError as error:
                 found.gaps[kind] = f"could not be read: {error}"
+                if isinstance(error, AwsDenied):
+                    found.denied[error.operation] = str(error)
             else:
                 traces = [_trace(keys, points, cloak) for keys, points in contributors if keys and points]
                 found.traces[kind] = tuple(sorted(traces, key=_rank))

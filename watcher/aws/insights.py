@@ -63,7 +63,9 @@ class ContributorInsights:
             return Survey(now, samplers, self._samplers.count_rules())
         except AwsError as error:
             remedy = "" if error.hint else "; it is tried again at the next survey"
-            return Survey(now, samplers, None, f"Contributor Insights rules cannot be counted: {error}{remedy}")
+            denied = {error.operation: str(error)} if isinstance(error, AwsDenied) else {}
+            why = f"Contributor Insights rules cannot be counted: {error}{remedy}"
+            return Survey(now, samplers, None, why, denied)
 
     def describe(self, place: Place) -> Sampler:
         """See the port."""
@@ -111,6 +113,7 @@ class ContributorInsights:
             since=sampler.updated,
             complete=not found.gaps,
             note=found.note(),
+            denied=found.denied,
         )
 
     def _peaks_of(self, rules: Sequence[str], window: Window) -> dict[str, Answer]:

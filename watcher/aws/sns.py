@@ -13,7 +13,8 @@ from watcher.aws.client import aws_call
 from watcher.aws.formats import Format, render
 from watcher.aws.permissions import PUBLISH
 from watcher.core.model import Alert
-from watcher.core.reasons import Severity
+from watcher.core.quiet import QuietHours
+from watcher.core.reasons import AlertKind, Severity
 from watcher.errors import AwsError, AwsNotFound, DeliveryError
 from watcher.ports import Outgoing
 
@@ -23,17 +24,44 @@ if TYPE_CHECKING:
 _FIFO_ID = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]{1,128}")  # what SNS takes for group and deduplication ids
 
 
+# What Publish says of a message (see AWS docs: SNS Publish, Errors). All other refusals are the topic's, its key's, or
+# the credentials'.
+_OF_MESSAGE = frozenset({"InvalidParameter", "ParameterValueInvalid", "InvalidParameterValue", "ValidationException"})
+_ABOUT_TOPIC = re.compile(r"\bTopic ?Arn\b|\btopic does not exist\b", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One ``[[alerts]]`` entry. match: a pattern for the table's name; severities: those that are sent."""
+    """One ``[[alerts]]`` entry. match: a pattern for the table's name; severities, kinds: those that are sent.
+
+    hears_the_watcher: whether also what concerns no table at all. quiet: hours in which only what is critical is sent,
+    None for never. repeat: seconds after which what stays open is told again, 0 for never.
+    """
 
     topic_arn: str
     format: Format = Format.TEXT
     match: str = "*"
     severities: frozenset[Severity] = frozenset(Severity)
+    kinds: frozenset[AlertKind] = frozenset(AlertKind)
+    hears_the_watcher: bool = True
+    quiet: QuietHours | None = None
+    repeat: float = 0.0
 
     def wants(self, alert: Alert) -> bool:
-        return alert.severity in self.severities and fnmatchcase(alert.table.name, self.match)
+        """Of a message that was folded into a storm, the storm's own tells."""
+        if alert.severity not in self.severities or alert.cause.kind not in self.kinds:
+            return False
+        if alert.storm or (alert.is_reminder and self.repeat not in alert.repeats):
+            return False
+        return self._is_for(alert)
+
+    def _is_for(self, alert: Alert) -> bool:
+        """Whether it is for the alert's table; for a whole Region's alert, for one of the tables that it concerns."""
+        if alert.table.name:
+            return fnmatchcase(alert.table.name, self.match)
+        if not alert.tables:
+            return self.hears_the_watcher
+        return any(fnmatchcase(name, self.match) for name in alert.tables)
 
 
 class SnsNotifier:
@@ -47,15 +75,27 @@ class SnsNotifier:
         """Each topic once, in the config's order, however many of its routes want the alert."""
         return list(dict.fromkeys(route.topic_arn for route in self._routes if route.wants(alert)))
 
+    def is_quiet(self, topic_arn: str, alert: Alert, now: float) -> bool:
+        """Whether every route that brings the alert to this topic has its quiet hours."""
+        if alert.severity is Severity.CRITICAL:
+            return False
+        routes = self._routes_to(topic_arn, alert)
+        return bool(routes) and all(route.quiet is not None and route.quiet.holds(now) for route in routes)
+
+    def _routes_to(self, topic_arn: str, alert: Alert) -> list[Route]:
+        """The topic's routes that want the alert; all of the topic's when none does, as the config has changed, or the
+        incident has, since the alert was addressed."""
+        routes = [route for route in self._routes if route.topic_arn == topic_arn]
+        return [route for route in routes if route.wants(alert)] or routes
+
     def publish(self, outgoing: Outgoing) -> None:
-        """In the format of the first route of this topic that wants the alert; of the topic's first route when the
-        config has changed meanwhile and none does. Raises DeliveryError; not retryable when the topic has left the
-        config, or for anything that would fail the same way again."""
-        routes = [route for route in self._routes if route.topic_arn == outgoing.topic_arn]
+        """In the format of the first route that brings the alert to this topic. Raises DeliveryError; of the message,
+        and not to be tried again, when the topic has left the config or SNS refuses the message for itself."""
+        routes = self._routes_to(outgoing.topic_arn, outgoing.alert)
         if not routes:
-            raise DeliveryError("the topic is not in the config any more", subject=outgoing.topic_arn, retryable=False)
-        route = next((route for route in routes if route.wants(outgoing.alert)), routes[0])
-        request = publish_request(outgoing, route.format)
+            cause = "the topic is not in the config any more"
+            raise DeliveryError(cause, subject=outgoing.topic_arn, retryable=False, of_message=True)
+        request = publish_request(outgoing, routes[0].format)
         client = self._clients[topic_region(outgoing.topic_arn)]
         try:
             with aws_call(PUBLISH, outgoing.topic_arn):
@@ -63,7 +103,11 @@ class SnsNotifier:
         except AwsError as error:
             cause = f"{error.code}: {error.cause}"
             raise DeliveryError(
-                cause, subject=outgoing.topic_arn, hint=_hint(error), retryable=error.retryable
+                cause,
+                subject=outgoing.topic_arn,
+                hint=_hint(error),
+                retryable=error.retryable,
+                of_message=_is_of_message(error),
             ) from error
 
 
@@ -96,6 +140,12 @@ def topic_region(arn: str) -> str:
 def _fifo_id(text: str) -> str:
     """As is where SNS allows it; a table's name alone may be longer than the 128 characters SNS takes."""
     return text if _FIFO_ID.fullmatch(text) else hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_of_message(error: AwsError) -> bool:
+    """Whether SNS refuses this message, and would take another one. A topic that is no topic, or one of another Region,
+    is an InvalidParameter too, which names TopicArn."""
+    return error.code in _OF_MESSAGE and not _ABOUT_TOPIC.search(error.cause)
 
 
 def _hint(error: AwsError) -> str:

@@ -67,9 +67,11 @@ class Wish:
         return (self.current - self.target) / self.current if self.current else 0.0
 
     def held(self, reason: Reason, why: str) -> Wish:
-        """This wish given up for ``why``, still telling what it would have been."""
-        sentence = f"would {self.sentence_of_change()}, but {why}" if self.target != self.current else why
-        return replace(self, target=self.current, reason=reason, sentence=sentence)
+        """This wish given up for ``why``, still telling what it would have been: in words, and as "wanted"."""
+        if self.target == self.current:
+            return replace(self, reason=reason, sentence=why)
+        sentence, evidence = f"would {self.sentence_of_change()}, but {why}", {**self.evidence, "wanted": self.target}
+        return replace(self, target=self.current, reason=reason, sentence=sentence, evidence=evidence)
 
     def sentence_of_change(self) -> str:
         verb = "raise" if self.is_raise else "lower"

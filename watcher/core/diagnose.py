@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from watcher.core import latency
 from watcher.core.demand import Minute, known_minutes, minutes, throttled_events, throttled_since
 from watcher.core.intake import Intake
+from watcher.core.latency import Slow
 from watcher.core.model import Dimension, TableDescription
 from watcher.core.policy import TablePolicy
 from watcher.core.reasons import Cause, Freshness
@@ -81,7 +82,7 @@ class Diagnosis:
     cause: Cause
     index: str
     views: Mapping[Dimension, View]
-    slow: tuple[str, Normal] | None = None
+    slow: Slow | None = None
 
     @property
     def worst(self) -> View | None:

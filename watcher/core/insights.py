@@ -90,13 +90,14 @@ class Survey:
 
     samplers: every place that is not DISABLED, watched or not; their ``rules`` are empty. rules: all Contributor
     Insights rules of the account in this Region, whosever, against the quota; None where that cannot be counted, and
-    ``error`` says why (one sentence with its remedy).
+    ``error`` says why (one sentence with its remedy). denied: AWS's words by the operation that it denied.
     """
 
     at: float
     samplers: Mapping[Place, Sampler] = field(default_factory=dict)
     rules: int | None = None
     error: str = ""
+    denied: Mapping[str, str] = field(default_factory=dict)
 
     def sampler(self, place: Place) -> Sampler:
         return self.samplers.get(place, DISABLED)
@@ -144,6 +145,7 @@ class KeySample:
     first, at most 25; throttled_items, accessed_items: partition and sort key together, only where there is a sort key.
     accessed ones exist in FULL mode only. since: when sampling began or was last switched, None when not known.
     complete: False when something could not be read, and ``note`` says what; then a missing key says nothing at all.
+    denied: AWS's words by the operation that it denied.
     """
 
     start: float
@@ -156,3 +158,4 @@ class KeySample:
     since: float | None = None
     complete: bool = True
     note: str = ""
+    denied: Mapping[str, str] = field(default_factory=dict)

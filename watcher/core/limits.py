@@ -167,7 +167,10 @@ def _bounds(situation: Situation, wish: Wish) -> Wish:
     if wish.is_lower and target >= wish.current:
         return wish.held(Reason.HOLD_AT_MIN, f"{units(bounds.min)} is the configured minimum")
     which = maximum if target < wish.target else "the configured minimum"
-    return replace(wish, target=target, sentence=f"{wish.sentence}; kept to {units(target)}, {which}")
+    evidence = {**wish.evidence, "wanted": wish.target}
+    return replace(
+        wish, target=target, sentence=f"{wish.sentence}; kept to {units(target)}, {which}", evidence=evidence
+    )
 
 
 def floor_wish(situation: Situation, wish: Wish) -> Wish | None:

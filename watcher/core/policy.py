@@ -173,6 +173,10 @@ class IncidentRules:
     slow_factor, slow_floor_ms, slow_minutes: an operation is slow when its average is above factor x its own normal,
     above the floor, for this many minutes in a row; or when its p99 is above slow_p99_factor x the p99's own normal and
     above slow_p99_floor_ms, for slow_p99_minutes, since the p99 of few requests jumps.
+    slow_critical_factor, slow_critical_floor_ms, slow_critical_minutes: slowness of the average is critical at this
+    multiple of its normal and above this floor, or once it has lasted for so many minutes in a row.
+    critical_after: seconds of throttling without relief, at ``lasting_share`` of the requests or more, after which a
+    warning becomes critical: what SDKs cannot retry away for so long is an outage of some callers.
     """
 
     open_events: float = 10.0
@@ -193,6 +197,11 @@ class IncidentRules:
     slow_p99_factor: float = 5.0
     slow_p99_floor_ms: float = 50.0
     slow_p99_minutes: int = 10
+    slow_critical_factor: float = 10.0
+    slow_critical_floor_ms: float = 100.0
+    slow_critical_minutes: int = 60
+    critical_after: float = 1800.0
+    lasting_share: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ class RegionRules:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A table whose incident is told as a part of a storm. incident: its id. is_open: whether it still is."""
+    """A table whose incident is told as a part of a storm. incident: its id, "" once it is in trouble of another kind,
+    which is told on its own. is_open: whether it still is a part of it."""
 
     incident: str
     cause: Cause
@@ -37,8 +38,8 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """incident: the storm's own. tables: what is folded into it, by table's name. told: how many tables its last
-    message listed."""
+    """incident: the storm's own; its last_bad is when it was last told, its events how many tables were folded then.
+    tables: what is folded into it, by table's name. told: how many tables its last message listed."""
 
     incident: Incident
     tables: Mapping[str, Folded]
@@ -47,10 +48,11 @@ class Storm:
 
 @dataclass(frozen=True, slots=True)
 class RegionState:
-    """account: as the last table described in the Region told, "" before. incidents: the watcher's own, open or closed
-    not long ago, by cause. troubled_since: since when each of those causes holds without a break, opened or not.
-    opened: (instant, table's name) of the incidents that tables opened within the storm's window. storm: the one going
-    on. finished_at: when the last pass over the Region finished, None before the first."""
+    """account: as the last table described in the Region told, "" before; as of then while there are incidents.
+    incidents: the watcher's own, open or closed not long ago, by cause. troubled_since: since when each of those causes
+    holds without a break, opened or not. opened: (instant, table's name) of the incidents that tables opened within the
+    storm's window. storm: the one going on. finished_at: when the last pass over the Region finished, None before the
+    first; as written down in a pass, when that one began."""
 
     account: str = ""
     incidents: Mapping[Cause, Incident] = field(default_factory=dict)

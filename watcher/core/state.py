@@ -81,7 +81,8 @@ class Incident:
     flaps: how often it came back soon after it was resolved. closed_at: when it was resolved, None while open; kept
     for a while, so that trouble that comes back goes on with it. followed_at: when it was last looked at, so that a
     reminder is due when a repeat interval lies between then and now. retell: its messages were folded into a storm
-    that is over: the next step tells it anew.
+    that is over: the next step tells it anew. bad_since: start of the first minute of throttling that has gone on since
+    without relief, None while there is none.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Incident:
     closed_at: float | None = None
     followed_at: float = 0.0
     retell: bool = False
+    bad_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

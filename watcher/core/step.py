@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
-from watcher.core import advice, alerting, latency, points, tally, worth
+from watcher.core import advice, alerting, blocked, latency, points, tally, worth
+from watcher.core.blocked import Want
 from watcher.core.briefing import Briefing
 from watcher.core.budget import budget
 from watcher.core.decide import Matter, Wish, wish
@@ -61,6 +63,14 @@ SAME_RAISE = (0.5, 1.2)
 SAME_LOWER = (0.8, 2.0)
 
 
+class _Plan(NamedTuple):
+    """What was decided, what is to be done about it, and from what wish each decision came."""
+
+    decisions: list[Decision]
+    actions: list[Action]
+    wants: Mapping[Dimension, Want]
+
+
 def step(now: float, policy: TablePolicy, state: TableState, observation: TableObservation) -> StepResult:
     """One table, one cycle.
 
@@ -80,7 +90,9 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
     foreseen, outlooks = _look_ahead(now, policy, description, counted, foreign=recognised.foreign_at == now)
     state = replace(state, dimensions=foreseen, foreign_at=recognised.foreign_at, latency=normals)
 
-    decisions, actions = _decide(now, policy, state, observation, diagnosis, outlooks)
+    decisions, actions, wants = _decide(now, policy, state, observation, diagnosis, outlooks)
+    held = blocked.followed(now, policy, state.refusal, state.blocked, wants)
+    diagnosis = blocked.told(now, policy.incidents, diagnosis, held)
     found = key_news.findings(now, policy, description, foreseen, observation.hot_keys)
     briefing = Briefing(
         now=now,
@@ -90,19 +102,24 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
         decisions=decisions,
         hot_keys=found,
         gained=sum(sum(events.values()) for events in gains.values()),
+        blocked=held,
+        scaling=observation.scaling,
+        refusal=state.refusal,
     )
-    incident, alert = alerting.follow(state.incident, briefing)
+    incident, last, alert = alerting.follow(state.incident, state.last_incident, briefing)
     new = _worth_recording(state, decisions, actions)
     verdicts, marks = key_news.news(now, policy, description, replace(state, incident=incident), found)
     state = replace(
         state,
         incident=incident,
+        last_incident=last,
+        blocked=held,
         hot_keys=marks,
         marks={d.dimension: (d.reason, d.after) for d in decisions},
         dimensions=_forget_old_advice(state, decisions),
     )
     billing = worth.advise(now, policy, description, state)
-    verdict = advice.verdict(now, description.key.name, diagnosis, incident, policy.incidents)
+    verdict = advice.verdict(now, description.key.name, diagnosis, incident, policy.incidents, held)
     explanation = Explanation(
         cause=diagnosis.cause,
         sentence=f"{verdict} {capitalised(billing.sentence)}." if billing.sentence else verdict,
@@ -173,11 +190,12 @@ def _decide(
     observation: TableObservation,
     diagnosis: Diagnosis,
     outlooks: Mapping[Dimension, Outlook],
-) -> tuple[list[Decision], list[Action]]:
+) -> _Plan:
     description = observation.description
     if description.billing is Billing.ON_DEMAND:
-        return [_on_demand(now, policy, description, diagnosis, d) for d in diagnosis.views], []
+        return _Plan([_on_demand(now, policy, description, diagnosis, d) for d in diagnosis.views], [], {})
     budgets = {index: budget(now, part) for index, part in description.throughputs.items()}
+    wants: dict[Dimension, Want] = {}
     wishes: dict[Dimension, Wish] = {}
     floors: dict[Dimension, Wish] = {}
     for dimension, view in diagnosis.views.items():
@@ -193,17 +211,17 @@ def _decide(
             state=state.dimensions[dimension],
             scaling=observation.scaling,
         )
-        wanted = wish(
-            Matter(
-                now=now,
-                tuning=policy.tuning,
-                bounds=situation.bounds,
-                view=view,
-                state=situation.state,
-                outlook=outlooks.get(dimension),
-                least=event_floor(now, policy.schedules, dimension),
-            )
+        matter = Matter(
+            now=now,
+            tuning=policy.tuning,
+            bounds=situation.bounds,
+            view=view,
+            state=situation.state,
+            outlook=outlooks.get(dimension),
+            least=event_floor(now, policy.schedules, dimension),
         )
+        wanted = wish(matter)
+        wants[dimension] = Want.of(matter, wanted)
         wishes[dimension] = limited(situation, wanted)
         floor = floor_wish(situation, wanted)
         if floor is not None and floor.target != floor.current:
@@ -215,7 +233,8 @@ def _decide(
     plan = planned(now, policy.tuning, wishes, budgets, floor_rises=rising)
     told = {**plan, **floors}
     decisions = [_decision(now, policy, description.key, d, told[d]) for d in told]
-    return decisions, _actions(policy, description.key, state, plan, floors)
+    wants = {d: replace(want, plan=told[d]) for d, want in wants.items()}
+    return _Plan(decisions, _actions(policy, description.key, state, plan, floors), wants)
 
 
 def _default_bounds(view: View) -> Bounds:

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from watcher.core.model import Alert, Decision, Intent, Settlement, TableKey
+from watcher.core.pauses import Pause
 from watcher.core.reasons import Reason
+from watcher.core.region_state import RegionState
 from watcher.core.state import TableState
 from watcher.errors import WatcherError
-from watcher.ports import CycleRecord, CycleReport, Outgoing
+from watcher.ports import CycleRecord, CycleReport, Outgoing, Thread
 
 SECRET = bytes(32)  # nothing leaves a replay, so there is nothing to hash other people's keys with
 
@@ -44,17 +46,35 @@ class ForgetfulStore:
     def forget(self, table: TableKey) -> None:
         """Nothing is remembered."""
 
-    def outbox(self, now: float, limit: int) -> Sequence[Outgoing]:  # noqa: ARG002 - no topic, so no message
+    def load_regions(self) -> Mapping[str, RegionState]:
+        return {}
+
+    def outbox(self, now: float) -> Sequence[Thread]:  # noqa: ARG002 - no topic, so no message
+        return ()
+
+    def hearers(self, incident: str) -> Sequence[str]:  # noqa: ARG002 - no topic
         return ()
 
     def waiting(self) -> int:
         return 0
 
-    def delivered(self, outgoing: Outgoing, now: float) -> None:
+    def delivered(self, messages: Sequence[Outgoing], now: float) -> None:
         """No message is ever handed out."""
 
-    def failed(self, outgoing: Outgoing, now: float, error: str, next_attempt: float | None) -> None:
+    def silenced(self, messages: Sequence[Outgoing], now: float) -> None:
         """No message is ever handed out."""
+
+    def failed(self, messages: Sequence[Outgoing], now: float, error: str, next_attempt: float | None) -> None:
+        """No message is ever handed out."""
+
+    def pauses(self, now: float) -> Sequence[Pause]:  # noqa: ARG002 - nobody is there to ask for one
+        return ()
+
+    def pause(self, pause: Pause) -> None:
+        """Nobody is there to ask for one."""
+
+    def resume(self, match: str, region: str, now: float) -> bool:  # noqa: ARG002 - nobody is there to ask for one
+        return False
 
     def history(self, table: str | None = None, limit: int = 200) -> Sequence[Decision]:  # noqa: ARG002 - not kept
         return ()

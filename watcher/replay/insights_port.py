@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from watcher.clock import Clock
 from watcher.core.hot_keys.shape import shape_of
@@ -86,7 +86,7 @@ class PlantInsights:
         if not sampler.is_reading:
             note = f"Contributor Insights is {sampler.status}"
             return KeySample(start, end, since=sampler.updated, note=note)
-        found: dict[str, tuple[KeyTrace, ...]] = {}
+        found: dict[str, Any] = {}  # fields of the sample
         gone = []
         for name in (name for name in sampler.rules if name in rules):
             self.asked["GetInsightRuleReport"] += 1

@@ -197,6 +197,9 @@ class Mailbox:
     def topics_for(self, alert: object) -> list[str]:  # noqa: ARG002 - every alert goes to every topic
         return list(self.topics)
 
+    def is_quiet(self, topic_arn: str, alert: object, now: float) -> bool:  # noqa: ARG002 - no hour is quiet here
+        return False
+
     def publish(self, outgoing: Outgoing) -> None:
         if self.broken:
             raise DeliveryError(self.broken, subject=outgoing.topic_arn)

@@ -10,7 +10,8 @@ from typing import Self
 
 from watcher.aws.client import StaticCredentials
 from watcher.clock import ScaledClock
-from watcher.config import AlertRule, Config
+from watcher.config import Config
+from watcher.config_alerts import AlertRule
 from watcher.sandbox.server import Sandbox
 from watcher.sandbox.stories import PLOTS
 

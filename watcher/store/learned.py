@@ -21,7 +21,7 @@ from struct import Struct
 from watcher.core.learned import DAY_HOURS, DEPTHS, MOODS, NO_SEASON, VERSION, Learned
 from watcher.core.margins import BINS
 from watcher.core.model import Dimension
-from watcher.store.codec import Format, Json, read_dimension, read_integer, read_text, write_dimension
+from watcher.store.format import Format, Json, read_dimension, read_integer, read_text, write_dimension
 
 Lessons = Mapping[Dimension, Learned]
 

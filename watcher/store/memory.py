@@ -9,9 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from watcher.core.model import Alert, Decision, Intent, Settlement, TableKey
+from watcher.core.pauses import Pause
+from watcher.core.reasons import IncidentState
+from watcher.core.region_state import RegionState
 from watcher.core.state import TableState
 from watcher.errors import StoreError
-from watcher.ports import CycleRecord, Outgoing
+from watcher.ports import CycleRecord, Outgoing, Thread
 from watcher.store.learned import Lessons, as_kept
 from watcher.store.rules import (
     alerts_to_remember,
@@ -60,6 +63,9 @@ class MemoryStore:
         self._alerts: dict[str, Alert] = {}
         self._messages: dict[tuple[str, str], _Message] = {}
         self._undelivered: dict[tuple[str, str], _Message] = {}  # of them, those still to go
+        self._told: set[tuple[str, str]] = set()  # threads that were told, and not of the end
+        self._regions: dict[str, RegionState] = {}
+        self._pauses: dict[tuple[str, str], Pause] = {}  # by match and Region
         self._secret: bytes | None = None
 
     def load(self) -> Mapping[TableKey, TableState]:
@@ -87,6 +93,7 @@ class MemoryStore:
                 place = (outgoing.id, outgoing.topic_arn)
                 if place not in self._messages:
                     self._messages[place] = self._undelivered[place] = _Message(known)
+            self._regions.update(record.regions)
 
     def _refuse_known_intents(self, intents: Iterable[Intent]) -> None:
         seen: set[str] = set()
@@ -117,47 +124,86 @@ class MemoryStore:
             self._states.pop(table, None)
             self._lessons.pop(table, None)
 
-    def outbox(self, now: float, limit: int) -> Sequence[Outgoing]:
+    def load_regions(self) -> Mapping[str, RegionState]:
+        with self._session("loading"):
+            return dict(self._regions)
+
+    def outbox(self, now: float) -> Sequence[Thread]:
         with self._session("reading the outbox"):
-            heads: dict[tuple[str, str], Outgoing] = {}
+            threads: dict[tuple[str, str], list[Outgoing]] = {}
             for message in self._undelivered.values():
-                heads.setdefault(message.thread, message.outgoing)
-            return [outgoing for outgoing in heads.values() if outgoing.next_attempt <= now][: max(limit, 0)]
+                threads.setdefault(message.thread, []).append(message.outgoing)
+            return [
+                Thread(*thread, tuple(messages), thread in self._told)
+                for thread, messages in threads.items()
+                if messages[0].next_attempt <= now
+            ]
+
+    def hearers(self, incident: str) -> Sequence[str]:
+        with self._session("reading the outbox"):
+            threads = {message.thread for message in self._undelivered.values()} | self._told
+            return sorted(topic for about, topic in threads if about == incident)
 
     def waiting(self) -> int:
         with self._session("counting the outbox"):
             return len(self._undelivered)
 
-    def delivered(self, outgoing: Outgoing, now: float) -> None:
+    def delivered(self, messages: Sequence[Outgoing], now: float) -> None:
         with self._session("marking a delivery"):
-            self._close(outgoing, now)
+            self._close(messages, now)
+            if messages and messages[-1].alert.state is not IncidentState.RESOLVED:
+                self._told.add((messages[-1].alert.incident, messages[-1].topic_arn))
+
+    def silenced(self, messages: Sequence[Outgoing], now: float) -> None:
+        with self._session("marking a silence"):
+            self._close(messages, now)
 
     def failed(
         self,
-        outgoing: Outgoing,
+        messages: Sequence[Outgoing],
         now: float,
         error: str,  # noqa: ARG002 - kept by the durable engines for whoever opens the file
         next_attempt: float | None,
     ) -> None:
         with self._session("counting a failed delivery"):
-            message = self._waiting(outgoing)
-            attempts = message.outgoing.attempts + 1
+            for message in self._waiting(messages):
+                again = message.outgoing.next_attempt if next_attempt is None else next_attempt
+                message.outgoing = replace(message.outgoing, attempts=message.outgoing.attempts + 1, next_attempt=again)
             if next_attempt is None:
-                message.outgoing = replace(message.outgoing, attempts=attempts)
-                self._close(outgoing, now)
-            else:
-                message.outgoing = replace(message.outgoing, attempts=attempts, next_attempt=next_attempt)
+                self._close(messages, now)
 
-    def _close(self, outgoing: Outgoing, now: float) -> None:
-        self._waiting(outgoing).closed_at = now
-        del self._undelivered[outgoing.id, outgoing.topic_arn]
+    def _close(self, messages: Sequence[Outgoing], now: float) -> None:
+        for message in self._waiting(messages):
+            message.closed_at = now
+            del self._undelivered[message.outgoing.id, message.outgoing.topic_arn]
+        for last in messages[-1:]:
+            if last.alert.state is IncidentState.RESOLVED:
+                # An end that never arrives is an end, too: nothing will follow it.
+                self._told.discard((last.alert.incident, last.topic_arn))
 
-    def _waiting(self, outgoing: Outgoing) -> _Message:
-        message = self._undelivered.get((outgoing.id, outgoing.topic_arn))
-        if message is None:
-            cause = f"message {outgoing.id} to {outgoing.topic_arn} is not waiting for delivery"
-            raise _refusal("closing a message", cause)
-        return message
+    def _waiting(self, messages: Sequence[Outgoing]) -> list[_Message]:
+        for outgoing in messages:
+            if (outgoing.id, outgoing.topic_arn) not in self._undelivered:
+                cause = f"message {outgoing.id} to {outgoing.topic_arn} is not waiting for delivery"
+                raise _refusal("closing a message", cause)
+        return [self._undelivered[outgoing.id, outgoing.topic_arn] for outgoing in messages]
+
+    def pauses(self, now: float) -> Sequence[Pause]:
+        with self._session("reading pauses"):
+            standing = [pause for pause in self._pauses.values() if pause.until > now]
+            return sorted(standing, key=lambda pause: (-pause.since, pause.match, pause.region))
+
+    def pause(self, pause: Pause) -> None:
+        with self._session("pausing"):
+            self._pauses[pause.match, pause.region] = pause
+
+    def resume(self, match: str, region: str, now: float) -> bool:
+        with self._session("resuming"):
+            ended = self._pauses.get((match, region))
+            if ended is None or ended.until <= now:
+                return False
+            del self._pauses[match, region]
+            return True
 
     def history(self, table: str | None = None, limit: int = 200) -> Sequence[Decision]:
         with self._session("reading history"):
@@ -186,6 +232,7 @@ class MemoryStore:
                 for key, message in self._messages.items()
                 if message.closed_at is None or message.closed_at >= before
             }
+            self._pauses = {key: pause for key, pause in self._pauses.items() if pause.until >= before}
             referred = {message.outgoing.alert.id for message in self._messages.values()}
             self._alerts = {
                 key: alert for key, alert in self._alerts.items() if alert.time >= before or key in referred

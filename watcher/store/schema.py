@@ -73,8 +73,33 @@ _LEARNED = (
     """,
 )
 
+# ``told`` outlives the messages that were delivered: an incident may be open for longer than messages are kept. A row
+# goes when the end of its incident is told. Of an older file's incidents, those count as told whose last delivered
+# message was not the end (no text in a document can look like the field: its quotes are escaped there).
+_INCIDENTS = (
+    "CREATE TABLE regions (name TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT",
+    """
+    CREATE TABLE pauses (
+        pattern TEXT NOT NULL, region TEXT NOT NULL, since REAL NOT NULL, until REAL NOT NULL, document TEXT NOT NULL,
+        PRIMARY KEY (pattern, region)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE told (incident TEXT NOT NULL, topic TEXT NOT NULL, PRIMARY KEY (incident, topic))
+    STRICT, WITHOUT ROWID
+    """,
+    """
+    INSERT INTO told (incident, topic)
+    SELECT incident, topic FROM (
+        SELECT incident, topic, max(number), alert FROM messages
+        WHERE closed_at IS NOT NULL AND dead = 0 GROUP BY incident, topic
+    ) last JOIN alerts ON alerts.id = last.alert WHERE instr(alerts.document, '"state":"resolved"') = 0
+    """,
+    "ALTER TABLE messages ADD COLUMN silenced INTEGER NOT NULL DEFAULT 0",  # closed by a pause, never sent
+)
+
 # One entry per version, oldest first. An entry that has been released is never edited: files have been through it.
-MIGRATIONS: tuple[Sequence[str], ...] = (_INITIAL, _LEARNED)
+MIGRATIONS: tuple[Sequence[str], ...] = (_INITIAL, _LEARNED, _INCIDENTS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from watcher.core.model import Alert, Decision, Intent, Settlement, TableKey
+from watcher.core.pauses import Pause
+from watcher.core.region_state import RegionState
 from watcher.core.state import TableState
 from watcher.core.words import count
 from watcher.errors import StoreError
-from watcher.ports import CycleRecord, Outgoing
-from watcher.store.codec import ALERT, DECISION, INTENT, STATE, VERDICT, Verdict
+from watcher.ports import CycleRecord, Outgoing, Thread
+from watcher.store import sqlite_outbox
+from watcher.store.codec import ALERT, DECISION, INTENT, PAUSE, REGION, STATE, VERDICT, Verdict
 from watcher.store.database import ProcessLock, connect, create, explained
 from watcher.store.learned import LEARNED
 from watcher.store.rules import alerts_to_remember, decisions_with_intents, lessons_of, with_lessons
@@ -25,16 +28,6 @@ _SAVE_STATE = """
     INSERT INTO states (account, region, name, document) VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET document = excluded.document WHERE document <> excluded.document
 """  # an unchanged state costs no page write
-
-_OUTBOX = """
-    SELECT m.id, m.topic, m.attempts, m.next_attempt, a.document
-    FROM messages m JOIN alerts a ON a.id = m.alert
-    WHERE m.closed_at IS NULL AND m.next_attempt <= ? AND NOT EXISTS (
-        SELECT 1 FROM messages earlier
-        WHERE earlier.closed_at IS NULL AND earlier.incident = m.incident AND earlier.topic = m.topic
-          AND earlier.number < m.number)
-    ORDER BY +m.number LIMIT ?
-"""  # the plus: find the few that wait by their index and sort them, instead of walking all messages in order
 
 _HISTORY = "SELECT document FROM decisions ORDER BY time DESC, id DESC LIMIT ?"
 _HISTORY_OF_TABLE = "SELECT document FROM decisions WHERE name = ? ORDER BY time DESC, id DESC LIMIT ?"
@@ -135,7 +128,11 @@ class SqliteStore:
                 ],
             )
             _save_alerts(connection, alerts_to_remember(record))
-            _save_messages(connection, record.outgoing)
+            sqlite_outbox.save(connection, record.outgoing)
+            connection.executemany(
+                "INSERT OR REPLACE INTO regions (name, document) VALUES (?, ?)",
+                [(name, REGION.encode(region)) for name, region in record.regions.items()],
+            )
 
     def settle(self, settlements: Sequence[Settlement], states: Mapping[TableKey, TableState]) -> None:
         with self._transaction("settling") as connection:
@@ -170,38 +167,57 @@ class SqliteStore:
                     (table.account, table.region, table.name),
                 )
 
-    def outbox(self, now: float, limit: int) -> Sequence[Outgoing]:
-        rows = self._select("reading the outbox", _OUTBOX, now, max(limit, 0))
-        return [
-            Outgoing(number, topic, ALERT.decode(document, self._subject), attempts, next_attempt)
-            for number, topic, attempts, next_attempt, document in rows
-        ]
+    def load_regions(self) -> Mapping[str, RegionState]:
+        rows = self._select("loading", "SELECT name, document FROM regions")
+        return {name: REGION.decode(document, self._subject) for name, document in rows}
+
+    def outbox(self, now: float) -> Sequence[Thread]:
+        with self._session("reading the outbox") as connection:
+            return sqlite_outbox.threads(connection, now, self._subject)
+
+    def hearers(self, incident: str) -> Sequence[str]:
+        with self._session("reading the outbox") as connection:
+            return sqlite_outbox.hearers(connection, incident)
 
     def waiting(self) -> int:
         [(count,)] = self._select("counting the outbox", "SELECT count(*) FROM messages WHERE closed_at IS NULL")
         return int(count)
 
-    def delivered(self, outgoing: Outgoing, now: float) -> None:
+    def delivered(self, messages: Sequence[Outgoing], now: float) -> None:
         with self._transaction("marking a delivery") as connection:
-            self._update_waiting(connection, outgoing, "closed_at = ?", now)
+            self._agree(sqlite_outbox.close(connection, messages, now, "told"))
 
-    def failed(self, outgoing: Outgoing, now: float, error: str, next_attempt: float | None) -> None:
+    def silenced(self, messages: Sequence[Outgoing], now: float) -> None:
+        with self._transaction("marking a silence") as connection:
+            self._agree(sqlite_outbox.close(connection, messages, now, "silenced"))
+
+    def failed(self, messages: Sequence[Outgoing], now: float, error: str, next_attempt: float | None) -> None:
         with self._transaction("counting a failed delivery") as connection:
-            self._update_waiting(connection, outgoing, "attempts = attempts + 1, error = ?", error)
+            self._agree(sqlite_outbox.count_failure(connection, messages, error, next_attempt))
             if next_attempt is None:
-                self._update_waiting(connection, outgoing, "dead = 1, closed_at = ?", now)
-            else:
-                self._update_waiting(connection, outgoing, "next_attempt = ?", next_attempt)
+                self._agree(sqlite_outbox.close(connection, messages, now, "dead"))
 
-    def _update_waiting(self, connection: sqlite3.Connection, outgoing: Outgoing, change: str, value: object) -> None:
-        updated = connection.execute(
-            # ``change`` is one of the literals above, never data.
-            f"UPDATE messages SET {change} WHERE id = ? AND topic = ? AND closed_at IS NULL",  # noqa: S608
-            (value, outgoing.id, outgoing.topic_arn),
-        )
-        if updated.rowcount == 0:
-            cause = f"message {outgoing.id} to {outgoing.topic_arn} is not waiting for delivery"
-            raise self._refusal("closing a message", cause)
+    def _agree(self, objection: str) -> None:
+        if objection:
+            raise self._refusal("closing a message", objection)
+
+    def pauses(self, now: float) -> Sequence[Pause]:
+        query = "SELECT document FROM pauses WHERE until > ? ORDER BY since DESC, pattern, region"
+        return [PAUSE.decode(document, self._subject) for (document,) in self._select("reading pauses", query, now)]
+
+    def pause(self, pause: Pause) -> None:
+        with self._transaction("pausing") as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO pauses (pattern, region, since, until, document) VALUES (?, ?, ?, ?, ?)",
+                (pause.match, pause.region, pause.since, pause.until, PAUSE.encode(pause)),
+            )
+
+    def resume(self, match: str, region: str, now: float) -> bool:
+        with self._transaction("resuming") as connection:
+            ended = connection.execute(
+                "DELETE FROM pauses WHERE pattern = ? AND region = ? AND until > ?", (match, region, now)
+            )
+            return ended.rowcount > 0
 
     def history(self, table: str | None = None, limit: int = 200) -> Sequence[Decision]:
         bound = max(limit, 0)
@@ -228,6 +244,7 @@ class SqliteStore:
             )
             connection.execute("DELETE FROM intents WHERE settled_at < ?", (before,))
             connection.execute("DELETE FROM messages WHERE closed_at < ?", (before,))
+            connection.execute("DELETE FROM pauses WHERE until < ?", (before,))
             connection.execute(
                 """
                 DELETE FROM alerts WHERE time < ? AND NOT EXISTS (
@@ -326,24 +343,4 @@ def _save_alerts(connection: sqlite3.Connection, alerts: Iterable[Alert]) -> Non
     connection.executemany(
         "INSERT INTO alerts (id, time, document) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
         [(alert.id, alert.time, ALERT.encode(alert)) for alert in alerts],
-    )
-
-
-def _save_messages(connection: sqlite3.Connection, messages: Iterable[Outgoing]) -> None:
-    connection.executemany(
-        """
-        INSERT INTO messages (id, topic, alert, incident, attempts, next_attempt) VALUES (?, ?, ?, ?, ?, ?)
-        ON CONFLICT (id, topic) DO NOTHING
-        """,
-        [
-            (
-                outgoing.id,
-                outgoing.topic_arn,
-                outgoing.alert.id,
-                outgoing.alert.incident,
-                outgoing.attempts,
-                outgoing.next_attempt,
-            )
-            for outgoing in messages
-        ],
     )

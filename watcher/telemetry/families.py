@@ -10,12 +10,14 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from watcher.core.hot_keys import KeyVerdict
 from watcher.core.insights import SamplerMode
 from watcher.core.model import Billing
-from watcher.core.reasons import Mode, Severity
+from watcher.core.reasons import Cause, Mode, Severity
 from watcher.core.result import DimensionReport
 from watcher.core.series import MINUTE
 from watcher.ports import CycleReport
-from watcher.telemetry.snapshot import Snapshot, TableView, store_loss
+from watcher.telemetry.snapshot import Snapshot, TableView, pauses_in_force, store_loss, storm_tables
 
+# Of a whole Region, about the watcher itself.
+OWN_CAUSES = (Cause.BLIND, Cause.PERMISSION, Cause.OVERDUE, Cause.LEASE_LOST)
 _PLACE = ("region", "table", "index")
 _DIMENSION = (*_PLACE, "dimension")
 
@@ -49,7 +51,9 @@ def families(report: CycleReport, snapshot: Snapshot) -> Iterator[Metric]:
     yield from _sampling(report, current)
     yield from _tables(snapshot)
     yield from _watcher(report)
+    yield from _alerts(report, snapshot)
     yield from _regions(report, snapshot, current)
+    yield from _own_incidents(report, snapshot)
 
 
 def _seen(views: list[TableView]) -> Iterator[tuple[TableView, DimensionReport, tuple[str, str, str, str]]]:
@@ -188,7 +192,8 @@ def _tables(snapshot: Snapshot) -> Iterator[Metric]:
 
 def _watcher(report: CycleReport) -> Iterator[Metric]:
     outbox = _Family(
-        "watcher_outbox_messages", "Messages recorded and neither delivered nor given up; absent while unknown."
+        "watcher_outbox_messages",
+        "Messages recorded and neither delivered, silenced nor given up; absent while unknown.",
     )
     outbox.set(report.outbox)
     yield outbox.metric()
@@ -202,6 +207,44 @@ def _watcher(report: CycleReport) -> Iterator[Metric]:
     for phase, seconds in report.phases.items():
         phases.set(seconds, phase)
     yield phases.metric()
+
+
+def _alerts(report: CycleReport, snapshot: Snapshot) -> Iterator[Metric]:
+    held = _Family("watcher_outbox_held", "Messages waiting that quiet hours or a pause hold back.")
+    held.set(report.held)
+    yield held.metric()
+    failing = _Family(
+        "watcher_topic_failing",
+        "Whether the SNS topic, by its ARN, cannot be delivered to, 1 or 0; of the topics of the config.",
+        ("topic",),
+    )
+    for topic in sorted({*snapshot.topics, *report.failing}):
+        failing.set(topic in report.failing, topic)
+    yield failing.metric()
+    pauses = _Family("watcher_pauses", "Pauses in force, which silence tables' alerts.")
+    pauses.set(len(pauses_in_force(report)))
+    yield pauses.metric()
+
+
+def _own_incidents(report: CycleReport, snapshot: Snapshot) -> Iterator[Metric]:
+    own = _Family(
+        "watcher_own_incidents_open",
+        "Open incidents about the watcher itself in a Region: it cannot see, may not, was late, or lost its state.",
+        ("region", "cause", "severity"),
+    )
+    storms = _Family(
+        "watcher_storm_tables", "Tables in trouble at once, told as one incident of the Region; 0 without.", ("region",)
+    )
+    for region in sorted({*snapshot.regions, *report.regions}):
+        state = report.regions.get(region)
+        open_ones = [one for one in state.incidents.values() if one.closed_at is None] if state else []
+        found = {(one.cause, one.severity) for one in open_ones}
+        for cause in OWN_CAUSES:
+            for severity in Severity:
+                own.set((cause, severity) in found, region, cause.value, severity.value)
+        storms.set(len(storm_tables(report, region)), region)
+    yield own.metric()
+    yield storms.metric()
 
 
 def _regions(report: CycleReport, snapshot: Snapshot, views: list[TableView]) -> Iterator[Metric]:

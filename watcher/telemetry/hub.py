@@ -5,20 +5,31 @@ One writer, the cycle's thread; the web threads only ever read ``snapshot``, a r
 
 from __future__ import annotations
 
+import logging
 import re
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from watcher.clock import iso
 from watcher.core.hot_keys import HotKeyFinding, KeyVerdict
-from watcher.core.model import Alert, Decision, Dimension, Lever, Settlement, Switch, TableKey
-from watcher.core.reasons import IncidentState, Outcome, Reason, Severity
-from watcher.core.words import capitalised, count, units
+from watcher.core.model import Alert, Decision, Dimension, Settlement, TableKey
+from watcher.core.pauses import Pause
+from watcher.core.reasons import IncidentState, Reason, Severity
+from watcher.core.words import capitalised, count
 from watcher.ports import CycleReport, TableReport
 from watcher.telemetry.health import Health
 from watcher.telemetry.logs import Event, logger
 from watcher.telemetry.metrics import WatcherMetrics
-from watcher.telemetry.snapshot import SAMPLED_WORDS, Snapshot, TableView, regions_unread, store_loss
+from watcher.telemetry.outcomes import settled, settlement_sentence
+from watcher.telemetry.snapshot import (
+    Snapshot,
+    TableView,
+    pauses_in_force,
+    regional_incidents,
+    regions_unread,
+    store_loss,
+)
+from watcher.telemetry.troubles import Troubles
 
 _INCIDENT_EVENTS: Mapping[IncidentState, Event] = {
     IncidentState.OPEN: Event.INCIDENT_OPENED,
@@ -30,6 +41,7 @@ _KEYS_ELSEWHERE = "It names hot keys, which no log does: see the alert, the page
 _NAMELESS = frozenset({KeyVerdict.NO_SINGLE_KEY, KeyVerdict.UNKNOWN})
 _SUBJECTS = ("region", "table", "index", "incident", "topic")  # facts that tell one trouble from another
 
+_LEVELS: Mapping[str, int] = {Event.TOPIC_FAILING: logging.ERROR, Event.TOPIC_BACK: logging.INFO}
 _TROUBLE_WORDS: Mapping[str, str] = {
     "discovery.failed": "The tables cannot be listed",
     "operations.failed": "The operations with latency cannot be listed",
@@ -40,15 +52,26 @@ _TROUBLE_WORDS: Mapping[str, str] = {
 class TelemetryHub:
     """Implements :class:`watcher.ports.Telemetry`."""
 
-    def __init__(self, metrics: WatcherMetrics, health: Health, *, version: str, regions: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        metrics: WatcherMetrics,
+        health: Health,
+        *,
+        version: str,
+        regions: Iterable[str] = (),
+        topics: Iterable[str] = (),
+    ) -> None:
+        """topics: ARNs of the configured ones."""
         self._metrics = metrics
         self._health = health
         self._log = logger()
-        self._troubles = _Troubles()
+        self._troubles = Troubles()
         self._learning = 0  # tables whose past was still to be learned, when that was last told
         self._last: dict[tuple[TableKey, Dimension], Decision] = {}
         self._unsayable: dict[TableKey, frozenset[str]] = {}  # hot keys and words with them, as of their last verdict
-        self._snapshot = Snapshot(version=version, regions=tuple(regions))
+        self._topics = tuple(dict.fromkeys(topics))
+        self._regional: dict[str, Alert] = {}  # the last message of each of the Regions' incidents
+        self._snapshot = Snapshot(version=version, regions=tuple(regions), topics=self._topics)
         metrics.watch_cycle_age(health.cycle_age)
 
     @property
@@ -62,28 +85,42 @@ class TelemetryHub:
             if not decision.reason.is_of_table:
                 self._last.setdefault((decision.table, decision.dimension), decision)
 
+    def remember_alerts(self, alerts: Iterable[Alert]) -> None:
+        """Take up alerts of an earlier run, newest first, so that the page has the words of the Regions' incidents."""
+        for alert in alerts:
+            if not alert.table.name:
+                self._regional.setdefault(alert.incident, alert)
+
+    def use_topics(self, topics: Iterable[str]) -> None:
+        """ARNs of the topics of a reloaded config; shown from the next cycle on."""
+        self._topics = tuple(dict.fromkeys(topics))
+
     def cycle_finished(self, report: CycleReport) -> None:
         before = {view.key: view for view in self._snapshot.tables}
         for table in report.tables:
             self._remember_new(table)
             self._remember_keys(table)
         after = self._views(report, before)
-        snapshot = replace(self._snapshot, report=report, tables=after)
+        snapshot = replace(
+            self._snapshot, report=report, tables=after, topics=self._topics, regional=self._regional_words(report)
+        )
         self._health.cycle_finished(store_available=not store_loss(report))
         self._metrics.cycle_finished(report, snapshot)
         self._snapshot = snapshot
         self._log_readability(report)
         self._log_tables(before, {view.key: view for view in after})
         self._log_learning(report.learning)
+        self._log_pauses(report)
         for alert in report.told:
-            self._log_alert(alert)
+            self._log_alert(alert, before.get(alert.table))
         for table in report.tables:
             self._log_table(table)
         self._log_cycle(report)
         self._troubles.cycle_finished()
 
     def trouble(self, event: str, **facts: object) -> None:
-        """Logged as a warning, once until its facts change or a whole cycle passes without it.
+        """Logged, as a warning unless the event has a level of its own, once until its facts change or a whole cycle
+        passes without it.
 
         Give ``sentence`` for people, or the bare ``error`` where the event has words of its own; and of region,
         table, index, incident and topic those that apply.
@@ -92,9 +129,18 @@ class TelemetryHub:
             facts["sentence"] = f"{_TROUBLE_WORDS.get(event, event)}: {facts['error']}"
         subject = (event, *(str(facts.get(name, "")) for name in _SUBJECTS))
         if self._troubles.is_news(subject, repr(sorted(facts.items(), key=lambda fact: fact[0]))):
-            self._log.warning(event, **facts)
+            self._log.log(_LEVELS.get(event, logging.WARNING), event, **facts)
 
     # ---- the snapshot
+
+    def _regional_words(self, report: CycleReport) -> Mapping[str, Alert]:
+        """The last message of each of the Regions' open incidents, by incident; those of others are forgotten."""
+        for alert in report.told:
+            if not alert.table.name:
+                self._regional[alert.incident] = alert
+        open_ones = {incident.id for _, incident in regional_incidents(report)}
+        self._regional = {number: alert for number, alert in self._regional.items() if number in open_ones}
+        return dict(self._regional)
 
     def _remember_new(self, table: TableReport) -> None:
         for decision in settled(table.explanation.new_decisions if table.explanation else (), table.settlements):
@@ -234,25 +280,47 @@ class TelemetryHub:
             sentence=settlement_sentence(settlement),
         )
 
-    def _log_alert(self, alert: Alert) -> None:
-        resolved = alert.state is IncidentState.RESOLVED
+    def _log_alert(self, alert: Alert, before: TableView | None) -> None:
+        event = _alert_event(alert, before)
+        quiet = event in _QUIET_EVENTS
         critical = alert.severity is Severity.CRITICAL
-        log = self._log.info if resolved else self._log.error if critical else self._log.warning
-        again = alert.state is IncidentState.OPEN and alert.sequence > 1
+        log = self._log.info if quiet else self._log.error if critical else self._log.warning
+        facts: dict[str, object] = {"tables": len(alert.tables)} if alert.tables else {}
+        if alert.storm:
+            facts["storm"] = alert.storm
         log(
-            Event.INCIDENT_EXPLAINED if again else _INCIDENT_EVENTS[alert.state],
+            event,
             **_of(alert.table),
             index=alert.index,
             incident=alert.incident,
             severity=alert.severity.value,
             cause=alert.cause.value,
-            sentence=self._sayable(alert.table, alert.sentence),
-            todo=self._sayable(alert.table, alert.todo),
+            **facts,
+            sentence=self._sayable_of(alert, alert.sentence),
+            todo=self._sayable_of(alert, alert.todo),
         )
+
+    def _log_pauses(self, report: CycleReport) -> None:
+        """When the daemon first heeds a pause, and when it is over or was ended."""
+        inforce = {(one.match, one.region): one for one in pauses_in_force(report)}
+        for place, one in inforce.items():
+            if self._troubles.begins((Event.PAUSE_BEGAN, *place), repr(one)):
+                self._log.info(
+                    Event.PAUSE_BEGAN, **_place(*place), until=iso(one.until), by=one.by, sentence=_paused(one)
+                )
+        for match, region in self._troubles.gone(Event.PAUSE_BEGAN, inforce):
+            sentence = f"{_pause_words(match, region)} no longer paused."
+            self._log.info(Event.PAUSE_ENDED, **_place(match, region), sentence=sentence)
 
     def _sayable(self, table: TableKey, text: str) -> str:
         """``text``, or where it names a hot key of the table, where to read it: from info upwards logs hold no keys."""
         return _KEYS_ELSEWHERE if names_any(text, self._unsayable.get(table, frozenset())) else text
+
+    def _sayable_of(self, alert: Alert, text: str) -> str:
+        """The same, of an alert; one of a whole Region may name keys of any of its tables."""
+        for name in alert.tables or (alert.table.name,):
+            text = self._sayable(replace(alert.table, name=name), text)
+        return text
 
     def _log_cycle(self, report: CycleReport) -> None:
         self._log.debug(
@@ -266,50 +334,39 @@ class TelemetryHub:
         )
 
 
-class _Troubles:
-    """What has been complained about, so that a complaint is repeated only when it changes or comes back.
-
-    Passing complaints may come from any thread: the nightly replay has its own.
-    """
-
-    def __init__(self) -> None:
-        self._told: dict[tuple[str, ...], str] = {}  # lasting: until it ends
-        self._passing: dict[tuple[str, ...], str] = {}  # until a cycle passes without it
-        self._renewed: set[tuple[str, ...]] = set()
-        self._lock = threading.Lock()
-
-    def begins(self, subject: tuple[str, ...], text: str) -> bool:
-        """Whether this is news, for a trouble whose end will be seen."""
-        news = self._told.get(subject) != text
-        self._told[subject] = text
-        return news
-
-    def ends(self, subject: tuple[str, ...]) -> bool:
-        return self._told.pop(subject, None) is not None
-
-    def over(self, event: str, still: Iterable[str]) -> list[str]:
-        """The second part of every subject of ``event`` that is not among ``still``; they end."""
-        ended = sorted(subject for subject in self._told if subject[0] == event and subject[1] not in set(still))
-        for subject in ended:
-            del self._told[subject]
-        return [subject[1] for subject in ended]
-
-    def is_news(self, subject: tuple[str, ...], text: str) -> bool:
-        """Whether this is news, for a trouble that only stops being reported."""
-        with self._lock:
-            news = self._passing.get(subject) != text
-            self._passing[subject] = text
-            self._renewed.add(subject)
-        return news
-
-    def cycle_finished(self) -> None:
-        with self._lock:
-            self._passing = {subject: text for subject, text in self._passing.items() if subject in self._renewed}
-            self._renewed.clear()
-
-
 def _of(key: TableKey) -> dict[str, str]:
     return {"table": key.name, "region": key.region, "account": key.account}
+
+
+# Nobody needs to do anything about these at once: it is over, or told elsewhere.
+_QUIET_EVENTS = frozenset({Event.INCIDENT_RESOLVED, Event.INCIDENT_FOLDED})
+
+
+def _alert_event(alert: Alert, before: TableView | None) -> Event:
+    """What the message is in its incident's life. before: the table as the last cycle left it."""
+    if alert.storm:
+        return Event.INCIDENT_FOLDED
+    if alert.is_reminder:
+        return Event.INCIDENT_STILL_OPEN
+    if alert.state is not IncidentState.OPEN or alert.sequence == 1:
+        return _INCIDENT_EVENTS[alert.state]
+    was_open = before is None or before.incident is not None
+    return Event.INCIDENT_EXPLAINED if alert.table.name and was_open else Event.INCIDENT_REOPENED
+
+
+def _place(match: str, region: str) -> dict[str, str]:
+    """What a pause is of, as facts of a line."""
+    return {"match": match} | ({"region": region} if region else {})
+
+
+def _pause_words(match: str, region: str) -> str:
+    return f"{match} in {region} is" if region else f"{match} is"
+
+
+def _paused(one: Pause) -> str:
+    by = f" by {one.by}" if one.by else ""
+    advised = "; its capacity is only advised on meanwhile" if one.advise_only else ""
+    return f"{_pause_words(one.match, one.region)} paused until {iso(one.until)}{by}: {one.reason}{advised}"
 
 
 _HOT_WORDS: Mapping[KeyVerdict, str] = {
@@ -338,85 +395,3 @@ def names_any(text: str, keys: Iterable[str]) -> bool:
         for key in keys
         if key
     )
-
-
-def settled(decisions: Iterable[Decision], settlements: Iterable[Settlement]) -> list[Decision]:
-    """The decisions with what became of them. One cycle acts at most once on a dimension, and at most once switches
-    what is sampled of a place, so the outcome is clear."""
-    changed: dict[Dimension, Outcome] = {}
-    switched: dict[str, Outcome] = {}
-    for settlement in settlements:
-        action = settlement.intent.action
-        changed |= {change.dimension: settlement.outcome for change in action.changes}
-        if action.switch is not None:
-            switched[action.switch.index] = settlement.outcome
-
-    def outcome(decision: Decision) -> Outcome:
-        if decision.reason.is_switch:
-            return switched.get(decision.dimension.index, decision.outcome)
-        return changed.get(decision.dimension, decision.outcome) if decision.is_change else decision.outcome
-
-    return [replace(decision, outcome=outcome(decision)) for decision in decisions]
-
-
-_OUTCOME_WORDS: Mapping[Outcome, str] = {
-    Outcome.ADVISED: "Advised, not done",
-    Outcome.APPLIED: "Done",
-    Outcome.CANCELLED: "Not done, the table had changed meanwhile",
-    Outcome.BUSY: "Refused, another change is under way",
-    Outcome.BUDGET: "Refused, decreases are limited",
-    Outcome.QUOTA: "Refused, a quota is reached",
-    Outcome.THROTTLED: "Refused, AWS throttles UpdateTable",
-    Outcome.DENIED: "Refused, a permission is missing",
-    Outcome.GONE: "Not done, the table or index is gone",
-    Outcome.UNCHANGED: "Refused, it is the current value already",
-    Outcome.INVALID: "Refused as invalid",
-    Outcome.UNKNOWN: "No answer, so the next cycle looks at what became of it",
-    Outcome.SUPERSEDED: "Left open by a crash and never done",
-}
-
-
-# Where another call was made, or another thing looked at, than of capacity.
-_LEVER_WORDS: Mapping[Lever, Mapping[Outcome, str]] = {
-    Lever.CAPACITY: {},
-    Lever.FLOOR: {
-        Outcome.CANCELLED: "Not done, the scaling target had changed meanwhile",
-        Outcome.THROTTLED: "Refused, AWS throttles RegisterScalableTarget",
-    },
-    Lever.SAMPLING: {
-        Outcome.CANCELLED: "Not done, Contributor Insights had changed meanwhile",
-        Outcome.THROTTLED: "Refused, AWS throttles UpdateContributorInsights",
-        Outcome.UNCHANGED: "Not done, it is so already",
-        Outcome.UNKNOWN: "No answer, so the next survey shows what became of it",
-        Outcome.SUPERSEDED: "Left open, and not seen in force",
-    },
-}
-
-
-def _outcome_words(settlement: Settlement) -> str:
-    outcome = settlement.outcome
-    if outcome is Outcome.CANCELLED and settlement.detail:
-        return "Not done"  # the detail says why, and it may be another reason than a change
-    own = _LEVER_WORDS[settlement.intent.action.lever]
-    return own.get(outcome) or _OUTCOME_WORDS.get(outcome, outcome.value)
-
-
-def settlement_sentence(settlement: Settlement) -> str:
-    """``Done: writes from 100 to 400 units/s.`` and AWS's own words where there are any."""
-    action = settlement.intent.action
-    words = _outcome_words(settlement)
-    detail = f" {settlement.detail}" if settlement.detail else ""
-    if action.switch is not None:
-        return f"{words}: {_switch_words(action.switch)}.{detail}"
-    floor = "the auto scaling floor of " if action.lever is Lever.FLOOR else ""
-    changes = " and ".join(
-        f"{floor}{change.dimension.noun} from {units(change.before)} to {units(change.after)} units/s"
-        for change in action.changes
-    )
-    return f"{words}: {changes}.{detail}"
-
-
-def _switch_words(switch: Switch) -> str:
-    """``Contributor Insights of index by-day from no keys to throttled keys``."""
-    place = f" of index {switch.index}" if switch.index else ""
-    return f"Contributor Insights{place} from {SAMPLED_WORDS[switch.before]} to {SAMPLED_WORDS[switch.after]}"

@@ -35,9 +35,16 @@ class Event(StrEnum):
     SAMPLING_RELEASED = "sampling.released"
     INCIDENT_OPENED = "incident.opened"
     INCIDENT_EXPLAINED = "incident.explained"  # its hot keys turned up, or turned out to be another pattern
+    INCIDENT_REOPENED = "incident.reopened"  # it came back soon after it was resolved
     INCIDENT_WORSENED = "incident.worsened"
+    INCIDENT_STILL_OPEN = "incident.still_open"  # a reminder
+    INCIDENT_FOLDED = "incident.folded"  # told as a part of a storm, not by itself
     INCIDENT_RESOLVED = "incident.resolved"
     ALERT_UNDELIVERED = "alert.undelivered"
+    TOPIC_FAILING = "alert.topic_failing"
+    TOPIC_BACK = "alert.topic_back"
+    PAUSE_BEGAN = "pause.began"
+    PAUSE_ENDED = "pause.ended"
     CONFIG_RELOADED = "config.reloaded"
     CONFIG_REJECTED = "config.rejected"
     TABLE_FOUND = "table.found"
@@ -58,7 +65,9 @@ class Event(StrEnum):
 INCIDENT_WORDS: Mapping[str, str] = {
     Event.INCIDENT_OPENED: "INCIDENT OPENED",
     Event.INCIDENT_EXPLAINED: "INCIDENT EXPLAINED",
+    Event.INCIDENT_REOPENED: "INCIDENT OPEN AGAIN",
     Event.INCIDENT_WORSENED: "INCIDENT WORSENED",
+    Event.INCIDENT_STILL_OPEN: "INCIDENT STILL OPEN",
     Event.INCIDENT_RESOLVED: "INCIDENT RESOLVED",
 }
 
@@ -177,7 +186,9 @@ class ConsoleRenderer:
 
     def __call__(self, _logger: WrappedLogger, _name: str, event: EventDict) -> str:
         exception = event.pop("exception", "")
-        subject = str(event.get("table") or event.get("region") or event.get("logger") or LOGGER_NAME)
+        subject = str(
+            event.get("table") or event.get("match") or event.get("region") or event.get("logger") or LOGGER_NAME
+        )
         line = self._paint(event, _printable(_words(event)))
         text = f"{self._style(_DIM, event['time'][11:19])}  {_printable(subject):<{TABLE_COLUMN}}  {line}"
         return text + "".join(f"\n    {part}" for part in exception.splitlines())

@@ -44,6 +44,7 @@ class AlertOutcome(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     DEAD = "dead"
+    SILENCED = "silenced"
 
 
 class ReloadOutcome(StrEnum):
@@ -113,7 +114,7 @@ class WatcherMetrics:
         )
         self._alerts = counter(
             "watcher_alerts_total",
-            "Alerts recorded, and messages delivered, failed (to be tried again) and dead (given up).",
+            "Alerts recorded, and messages delivered, failed (tried again), dead (given up) and silenced by a pause.",
             ("outcome",),
         )
         self._aws_calls = counter(
@@ -175,6 +176,7 @@ class WatcherMetrics:
         self._count_alert(AlertOutcome.DELIVERED, report.delivered)
         self._count_alert(AlertOutcome.FAILED, report.undelivered)
         self._count_alert(AlertOutcome.DEAD, report.dead)
+        self._count_alert(AlertOutcome.SILENCED, report.silenced)
         self._drop_gone({(view.key.region, view.key.name) for view in snapshot.tables})
         self._gauges.replace(families(report, snapshot))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from watcher.core.hot_keys import HotKeyFinding
 from watcher.core.insights import SamplerMode
-from watcher.core.model import Billing, Decision, Dimension, TableKey
-from watcher.core.reasons import Mode
+from watcher.core.model import Alert, Billing, Decision, Dimension, TableKey
+from watcher.core.pauses import Pause, covering
+from watcher.core.reasons import Mode, Severity
 from watcher.core.result import Explanation
 from watcher.core.sampling import SamplingPlan
 from watcher.core.state import Incident
@@ -85,12 +86,24 @@ class TableView:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """report: the newest finished cycle, None before the first."""
+    """report: the newest finished cycle, None before the first. topics: ARNs of those configured. regional: the last
+    message of each open incident of a whole Region, by incident, as far as it is known."""
 
     version: str
     regions: tuple[str, ...] = ()
     report: CycleReport | None = None
     tables: tuple[TableView, ...] = ()
+    topics: tuple[str, ...] = ()
+    regional: Mapping[str, Alert] = field(default_factory=dict)
+
+    @property
+    def own_incidents(self) -> tuple[tuple[str, Incident], ...]:
+        """The open incidents of whole Regions, storms among them, by Region; the most severe first."""
+        return tuple(sorted(regional_incidents(self.report), key=lambda pair: (_RANK[pair[1].severity], pair[0])))
+
+    def pause_of(self, table: TableKey) -> Pause | None:
+        """The pause that silences a table, as of the newest cycle."""
+        return covering(self.report.pauses, table, self.report.started_at) if self.report else None
 
     def open_incidents(self) -> Iterator[tuple[TableView, Incident]]:
         for view in self.tables:
@@ -98,6 +111,7 @@ class Snapshot:
                 yield view, view.incident
 
 
+_RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1}
 _STORE = ""  # the key under which CycleReport.region_errors tells of the store
 
 
@@ -107,6 +121,34 @@ def store_loss(report: CycleReport | None) -> str:
         return ""
     cause = report.region_errors.get(_STORE, "")
     return "The state store is lost, so nothing is changed until it is back" + (f": {cause}" if cause else ".")
+
+
+def regional_incidents(report: CycleReport | None) -> Iterator[tuple[str, Incident]]:
+    """The open incidents of whole Regions, each with its Region: the watcher's own, and storms."""
+    for region, state in sorted(report.regions.items()) if report else ():
+        yield from ((region, one) for _, one in sorted(state.incidents.items()) if one.closed_at is None)
+        if state.storm is not None and state.storm.incident.closed_at is None:
+            yield region, state.storm.incident
+
+
+def storm_tables(report: CycleReport, region: str) -> tuple[str, ...]:
+    """The tables that a storm holds open, by name; empty without one."""
+    state = report.regions.get(region)
+    storm = state.storm if state else None
+    folded = storm.tables if storm and storm.incident.closed_at is None else {}
+    return tuple(name for name in sorted(folded) if folded[name].is_open)
+
+
+def tables_of(report: CycleReport | None, region: str, incident: Incident) -> tuple[str, ...]:
+    """The tables of a Region's incident that are in trouble: a storm's; the watcher's own incidents have none."""
+    state = report.regions.get(region) if report else None
+    is_storm = state is not None and state.storm is not None and state.storm.incident.id == incident.id
+    return storm_tables(report, region) if report and is_storm else ()
+
+
+def pauses_in_force(report: CycleReport) -> tuple[Pause, ...]:
+    """Those that have begun and not ended when the cycle began, the one that began last first."""
+    return tuple(one for one in report.pauses if one.since <= report.started_at < one.until)
 
 
 def regions_unread(report: CycleReport | None) -> Mapping[str, str]:

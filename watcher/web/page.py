@@ -11,11 +11,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from watcher.clock import iso
+from watcher.core.links import anchor
 from watcher.core.model import Decision
 from watcher.core.words import capitalised, count, duration, milliseconds, percent, units
 from watcher.telemetry.health import Verdict
-from watcher.telemetry.snapshot import Snapshot, regions_unread, store_loss
-from watcher.web.view import bar, block, by_need, headline
+from watcher.telemetry.snapshot import Snapshot, pauses_in_force, regions_unread, store_loss
+from watcher.web.view import apart_from_storms, bar, block, by_need, headline, ordinal, regionals, topic_name
 
 DECISIONS_SHOWN = 50
 REFRESH_SECONDS = 60
@@ -33,13 +34,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
+        anchor=anchor,
         bar=bar,
         capitalised=capitalised,
         count=count,
         duration=duration,
         iso=iso,
         milliseconds=milliseconds,
+        ordinal=ordinal,
         percent=percent,
+        topic_name=topic_name,
         units=units,
     )
     return environment
@@ -68,7 +72,9 @@ def render(
         headline=headline(snapshot, health),
         snapshot=snapshot,
         report=snapshot.report,
-        incidents=[view for view in by_need(snapshot.tables) if view.incident],
+        regionals=regionals(snapshot),
+        incidents=[(view, snapshot.pause_of(view.key)) for view in by_need(apart_from_storms(snapshot))],
+        pauses=pauses_in_force(snapshot.report) if snapshot.report else (),
         blocks=[block(view, now, is_old=not health.ok) for view in by_need(snapshot.tables)],
         decisions=decisions[:DECISIONS_SHOWN],
         history_error=history_error,

@@ -3,18 +3,27 @@ output uses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from watcher.clock import iso
 from watcher.core.hot_keys import HotKey, HotKeyFinding
-from watcher.core.model import Decision
+from watcher.core.model import Alert, Decision
+from watcher.core.pauses import Pause
 from watcher.core.result import DimensionReport, LatencyReport
 from watcher.core.series import MINUTE
 from watcher.core.state import Incident
 from watcher.ports import CycleReport
 from watcher.telemetry.health import Verdict
-from watcher.telemetry.snapshot import Snapshot, TableView, regions_unread, store_loss
+from watcher.telemetry.snapshot import (
+    Snapshot,
+    TableView,
+    pauses_in_force,
+    regional_incidents,
+    regions_unread,
+    store_loss,
+    tables_of,
+)
 
 Record = dict[str, Any]
 
@@ -91,10 +100,18 @@ def state_record(
         "health": health.sentence,
         "cycle": _cycle(report) if report else None,
         "tables": [_table(view) for view in snapshot.tables],
+        "regional_incidents": regional_records(report, snapshot.regional),
         "incidents": [
-            {"table": view.key.name, "account": view.key.account, "region": view.key.region, **_incident(incident)}
+            {
+                "table": view.key.name,
+                "account": view.key.account,
+                "region": view.key.region,
+                **incident_record(incident),
+                "acknowledged": acknowledged_record(snapshot.pause_of(view.key)),
+            }
             for view, incident in snapshot.open_incidents()
         ],
+        "pauses": [pause_record(one, now) for one in pauses_in_force(report)] if report else [],
         "decisions": [decision_record(decision) for decision in decisions],
         "history_error": history_error,
         "region_errors": regions_unread(report),
@@ -111,6 +128,8 @@ def _cycle(report: CycleReport) -> Record:
         "store_error": store_loss(report),
         "unmatched_tables": report.unmatched,
         "outbox_messages": report.outbox,
+        "outbox_held": report.held,
+        "failing_topics": dict(sorted(report.failing.items())),
     }
 
 
@@ -126,7 +145,7 @@ def _table(view: TableView) -> Record:
         "sentence": explanation.sentence if explanation else "",
         "error": view.error,
         "seen_at": _moment(view.seen_at),
-        "incident": _incident(view.incident) if view.incident else None,
+        "incident": incident_record(view.incident) if view.incident else None,
         "dimensions": [_dimension(seen) for seen in explanation.dimensions] if explanation else [],
         "latency": [_latency(seen) for seen in explanation.latency] if explanation else [],
         "hot_keys": [finding_record(finding, view.key.region) for finding in view.findings],
@@ -136,7 +155,8 @@ def _table(view: TableView) -> Record:
     }
 
 
-def _incident(incident: Incident) -> Record:
+def incident_record(incident: Incident) -> Record:
+    """flaps: how often it came back soon after it was resolved."""
     return {
         "incident": incident.id,
         "opened_at": iso(incident.opened_at),
@@ -145,6 +165,44 @@ def _incident(incident: Incident) -> Record:
         "severity": incident.severity.value,
         "messages": incident.sequence,
         "throttled_events": incident.events,
+        "flaps": incident.flaps,
+    }
+
+
+def regional_records(report: CycleReport | None, told: Mapping[str, Alert]) -> list[Record]:
+    """The open incidents of whole Regions. told: the last message of each by incident, as far as it is known."""
+    return [_regional(region, one, report, told.get(one.id)) for region, one in regional_incidents(report)]
+
+
+def _regional(region: str, incident: Incident, report: CycleReport | None, told: Alert | None) -> Record:
+    """tables: of a storm, those still in trouble. sentence, todo: of its last message, "" while that is not known."""
+    return {
+        "region": region,
+        **incident_record(incident),
+        "tables": list(tables_of(report, region, incident)),
+        "sentence": told.sentence if told else "",
+        "todo": told.todo if told else "",
+    }
+
+
+def acknowledged_record(pause: Pause | None) -> Record | None:
+    """Who has silenced a table, until when and why; None for nobody."""
+    if pause is None:
+        return None
+    return {"until": iso(pause.until), "by": pause.by, "reason": pause.reason, "advise_only": pause.advise_only}
+
+
+def pause_record(pause: Pause, now: float) -> Record:
+    """One pause. table: a name or a pattern; region "" for all. seconds_left: until it ends."""
+    return {
+        "table": pause.match,
+        "region": pause.region,
+        "since": iso(pause.since),
+        "until": iso(pause.until),
+        "seconds_left": max(0.0, pause.until - now),
+        "reason": pause.reason,
+        "by": pause.by,
+        "advise_only": pause.advise_only,
     }
 
 

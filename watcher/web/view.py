@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from watcher.core.hot_keys import HotKeyFinding, KeyVerdict
 from watcher.core.insights import SamplerMode
-from watcher.core.model import Billing, Decision
+from watcher.core.model import Billing, Decision, TableKey
 from watcher.core.reasons import Cause, Freshness, Severity
 from watcher.core.result import DimensionReport
 from watcher.core.series import MINUTE
 from watcher.core.state import Incident
 from watcher.core.words import count
 from watcher.telemetry.health import Verdict
-from watcher.telemetry.snapshot import SAMPLED_WORDS, Snapshot, TableView, regions_unread, store_loss
+from watcher.telemetry.snapshot import SAMPLED_WORDS, Snapshot, TableView, regions_unread, store_loss, tables_of
 
 NAMES_SHOWN = 4
 _CAUSES = list(Cause)  # worst first
@@ -79,6 +79,45 @@ class Heat:
         return self.finding is not None and self.finding.verdict not in (KeyVerdict.NO_SINGLE_KEY, KeyVerdict.UNKNOWN)
 
 
+# What a Region's incident means, for as long as no message of it is known.
+_REGIONAL_WORDS: Mapping[Cause, str] = {
+    Cause.STORM: "Many tables fell into trouble at once.",
+    Cause.BLIND: "Nothing of this Region can be read.",
+    Cause.PERMISSION: "AWS denies the watcher something that it needs.",
+    Cause.OVERDUE: "No pass finished in time, so nobody was watching.",
+    Cause.LEASE_LOST: "The state store is lost, so nothing is changed.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Regional:
+    """The open incident of a whole Region. sentence, todo: its last message's. tables: of a storm, those in trouble;
+    their keys without an account."""
+
+    region: str
+    incident: Incident
+    sentence: str
+    todo: str
+    tables: tuple[TableKey, ...]
+
+
+def regionals(snapshot: Snapshot) -> list[Regional]:
+    """The most severe first."""
+    found = []
+    for region, incident in snapshot.own_incidents:
+        told = snapshot.regional.get(incident.id)
+        sentence = told.sentence if told else _REGIONAL_WORDS.get(incident.cause, incident.cause.value)
+        tables = tuple(TableKey("", region, name) for name in _stormy(snapshot, region, incident))
+        found.append(Regional(region, incident, sentence, told.todo if told else "", tables))
+    return found
+
+
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, ``3rd``, ``11th``."""
+    last = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{last}"
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One table with its rows."""
@@ -96,9 +135,10 @@ def headline(snapshot: Snapshot, health: Verdict) -> Headline:
         return Headline(Level.BAD, health.sentence, notes)
     if snapshot.report is None:
         return Headline(Level.WAIT, "The watcher has started; its first cycle has not finished yet.")
-    incidents = sorted(snapshot.open_incidents(), key=lambda pair: (_SEVERITIES[pair[1].severity], pair[0].key))
+    incidents = open_troubles(snapshot)
     if incidents:
-        return Headline(_worst(incidents), _incident_sentence(incidents), notes)
+        worst = Level.BAD if incidents[0].severity is Severity.CRITICAL else Level.WARN
+        return Headline(worst, _incident_sentence(incidents), notes)
     if not snapshot.tables:
         return Headline(Level.WARN, "No table is watched: no rule of the configuration matches a table.", notes)
     uneasy = [view for view in by_need(snapshot.tables) if _is_uneasy(view)]
@@ -114,15 +154,55 @@ def headline(snapshot: Snapshot, health: Verdict) -> Headline:
     return Headline(Level.GOOD, f"{tables} well.")
 
 
-def _worst(incidents: Sequence[tuple[TableView, Incident]]) -> Level:
-    return Level.BAD if incidents[0][1].severity is Severity.CRITICAL else Level.WARN
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An open incident as the headline names it: a table's, or a whole Region's. is_acknowledged: whether somebody has
+    silenced the table."""
+
+    severity: Severity
+    name: str
+    is_acknowledged: bool = False
 
 
-def _incident_sentence(incidents: Sequence[tuple[TableView, Incident]]) -> str:
-    names = _listed([f"{view.key.name} ({incident.cause})" for view, incident in incidents])
-    critical = sum(incident.severity is Severity.CRITICAL for _, incident in incidents)
+def open_troubles(snapshot: Snapshot) -> list[Trouble]:
+    """The most severe first, of those a Region's before its tables'. The tables of a storm are one with it."""
+    regional = [
+        Trouble(incident.severity, f"Region {region} ({_what(snapshot, region, incident)})")
+        for region, incident in snapshot.own_incidents
+    ]
+    tables = [
+        Trouble(
+            view.incident.severity, f"{view.key.name} ({view.incident.cause})", snapshot.pause_of(view.key) is not None
+        )
+        for view in apart_from_storms(snapshot)
+        if view.incident
+    ]
+    return sorted([*regional, *tables], key=lambda one: _SEVERITIES[one.severity])
+
+
+def apart_from_storms(snapshot: Snapshot) -> list[TableView]:
+    """Tables with an incident that is not one with a storm's, by name."""
+    stormy = {(region, name) for region, one in snapshot.own_incidents for name in _stormy(snapshot, region, one)}
+    return [view for view, _ in snapshot.open_incidents() if (view.key.region, view.key.name) not in stormy]
+
+
+def _stormy(snapshot: Snapshot, region: str, incident: Incident) -> tuple[str, ...]:
+    return tables_of(snapshot.report, region, incident)
+
+
+def _what(snapshot: Snapshot, region: str, incident: Incident) -> str:
+    tables = _stormy(snapshot, region, incident)
+    return f"{incident.cause}, {count(len(tables), 'table')}" if tables else incident.cause.value
+
+
+def _incident_sentence(incidents: Sequence[Trouble]) -> str:
+    names = _listed([one.name for one in incidents])
     verb = "is" if len(incidents) == 1 else "are"
+    critical = sum(one.severity is Severity.CRITICAL for one in incidents)
+    known = sum(one.is_acknowledged for one in incidents)
     which = f", {critical} of them critical" if critical and len(incidents) > 1 else ""
+    if known:
+        which += " and acknowledged" if len(incidents) == 1 else f", {known} acknowledged"
     return f"{count(len(incidents), 'incident')} {verb} open{which}: {names}."
 
 
@@ -137,6 +217,13 @@ def _notes(snapshot: Snapshot) -> Iterable[str]:
         yield lost
     for region, error in sorted(regions_unread(snapshot.report).items()):
         yield f"Region {region} cannot be read: {error}"
+    for topic, error in sorted(snapshot.report.failing.items()) if snapshot.report else ():
+        yield f"Alerts do not reach {topic_name(topic)}: {error}"
+
+
+def topic_name(arn: str) -> str:
+    """``pages`` of ``arn:aws:sns:us-east-1:123456789012:pages``."""
+    return arn.rpartition(":")[2]
 
 
 def _is_uneasy(view: TableView) -> bool:

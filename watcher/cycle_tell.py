@@ -1,0 +1,42 @@
+"""When a pass tells what it has decided: once it has acted, so that each message says what became of its change; but
+before that where acting takes long, since nobody is to wait for a page until forty tables have been changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from watcher.clock import Clock
+from watcher.core.model import Intent, Settlement
+from watcher.core.pauses import Pause
+from watcher.post import Delivery, Post
+
+TELL_AFTER = 4.0  # seconds after the record
+
+
+class Telling:
+    """One pass's telling; made when what it decided has just been recorded."""
+
+    def __init__(self, post: Post, clock: Clock, pauses: Sequence[Pause], settled: Sequence[Settlement]) -> None:
+        """settled: what became of changes of earlier passes."""
+        self._post = post
+        self._clock = clock
+        self._pauses = pauses
+        self._settled = settled
+        self._began = self._last = clock.monotonic()
+        self._early: Delivery | None = None
+
+    def meanwhile(self, settlements: Sequence[Settlement], left: Sequence[Intent]) -> None:
+        """Between two changes: tell now, where one more change of the last one's length would be too late."""
+        now = self._clock.monotonic()
+        lasted, self._last = now - self._last, now
+        if self._early is None and now - self._began + lasted > TELL_AFTER:
+            self._early = self._deliver(settlements, left)
+
+    def finish(self, settlements: Sequence[Settlement]) -> Delivery:
+        """After the last change: tell the rest. What both rounds did."""
+        delivery = self._deliver(settlements, ())
+        return delivery if self._early is None else delivery.after(self._early)
+
+    def _deliver(self, settlements: Sequence[Settlement], left: Sequence[Intent]) -> Delivery:
+        answered = [*self._settled, *settlements]
+        return self._post.deliver(self._clock.now(), answered, pauses=self._pauses, under_way=left)
