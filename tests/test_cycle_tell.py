@@ -70,6 +70,20 @@ def test_a_message_waits_for_its_change_only_as_long_as_a_reader_would(first: fl
     assert (delivery.delivered, delivery.waiting) == (2, 0)
 
 
+@pytest.mark.parametrize(
+    ("left", "is_early"),
+    [
+        pytest.param(8, False, id="eight more of a second each: those that fit are waited for"),
+        pytest.param(9, True, id="nine more: hardly any would be waited for"),
+    ],
+)
+def test_where_most_changes_would_be_too_late_no_message_waits(left: int, is_early: bool) -> None:  # noqa: FBT001 - a column
+    room = Room()
+    room.clock.advance(1.0)
+    room.telling.meanwhile([settlement(room.intents[0])], [room.intents[1]] * left)
+    assert len(room.box.sent) == (2 if is_early else 0)
+
+
 def test_both_rounds_of_a_pass_are_counted() -> None:
     room = Room()
     room.box.broken = "connection refused"

@@ -14,8 +14,8 @@ from watcher.core.series import MINUTE
 
 OLDEST = 300.0  # seconds; points older than this are stale, not published late
 ENOUGH = 0.9  # of the points must be out for an age to count as published
-NARROW = 6.0  # seconds between the ages known as too early and as late enough that are close enough
-BEHIND = 2.0  # seconds behind the earliest age known as late enough
+NARROW = 3.0  # seconds between the ages known as too early and as late enough that are close enough
+BEHIND = 1.0  # seconds behind the earliest age known as late enough
 PATIENCE = 60  # cycles until an earlier offset is tried again, for the delay may have become shorter
 MEMORY = 20.0  # cycles over which the share of points that were not out yet is averaged
 LATER = 3.0  # seconds by which the offset moves when too many were not

@@ -11,6 +11,7 @@ from watcher.core.pauses import Pause
 from watcher.post import Delivery, Post
 
 TELL_AFTER = 4.0  # seconds after the record
+HOPELESS = 2 * TELL_AFTER  # seconds that all changes left would take, from which no message waits for them
 
 
 class Telling:
@@ -26,10 +27,12 @@ class Telling:
         self._early: Delivery | None = None
 
     def meanwhile(self, settlements: Sequence[Settlement], left: Sequence[Intent]) -> None:
-        """Between two changes: tell now, where one more change of the last one's length would be too late."""
+        """Between two changes: tell now, where one more change of the last one's length would be too late, or where
+        most of those left would be: then waiting would buy the outcomes of a few only."""
         now = self._clock.monotonic()
         lasted, self._last = now - self._last, now
-        if self._early is None and now - self._began + lasted > TELL_AFTER:
+        too_late = now - self._began + lasted > TELL_AFTER or lasted * len(left) > HOPELESS
+        if self._early is None and too_late:
             self._early = self._deliver(settlements, left)
 
     def finish(self, settlements: Sequence[Settlement]) -> Delivery:

@@ -83,7 +83,7 @@ def judged(run: Run) -> Verdict:
     verdict = Verdict()
     dead = _dead(run)
     _check_told(run, dead, verdict)
-    _check_storms(run, verdict)
+    _check_storms(run, dead, verdict)
     _check_script(run, verdict)
     _check_order(run, verdict)
     _check_duplicates(run, verdict)
@@ -141,13 +141,16 @@ def wanting(alerts: Iterable[Alert]) -> list[str]:
     return list(dict.fromkeys(topic for one in alerts for topic in notifier.topics_for(replace(one, storm=""))))
 
 
-def _check_storms(run: Run, verdict: Verdict) -> None:
-    """What was folded into a storm stands in one of its messages, for each topic that wanted it."""
+def _check_storms(run: Run, dead: set[tuple[str, str]], verdict: Verdict) -> None:
+    """What was folded into a storm stands in one of its messages, for each topic that wanted it; unless SNS refused for
+    itself the message in which it stood."""
     for alerts in run.alerts.values():
         for alert in alerts:
+            name = alert.table.name
+            listing = [one.id for one in run.alerts.get(alert.storm, ()) if name in one.tables]
             for topic in wanting([alert]) if alert.storm else ():
-                heard = run.taken.get((topic, alert.storm), [])
-                if not any(alert.table.name in arrival.body for arrival in heard):
+                heard = any(name in arrival.body for arrival in run.taken.get((topic, alert.storm), []))
+                if not heard and not any((topic, ident) in dead for ident in listing):
                     verdict.problems["folded and not listed"].append(f"{alert.id} in {alert.storm} to {topic}")
 
 

@@ -37,7 +37,7 @@ from tests.bench.delivery_script import MINUTE, START, Script, scripted
 from tests.bench.delivery_sns import Air, Plan, SnsServer
 from watcher.clock import process_seconds
 
-PEACE = 60 * MINUTE  # seconds without faults at the end, in which everything due must arrive
+PEACE = 45 * MINUTE  # seconds without faults at the end, in which everything due must arrive
 PASSES = 5  # after which a life whose step has not come ends in peace, as a restart does
 LONG_OUTAGE = 25  # one restart in so many takes minutes and not seconds
 MARGIN = 1.15  # troubles scripted for each incident wanted: some do not show, or go on with an incident before
@@ -65,7 +65,7 @@ class Trial:
 
     def run(self) -> Run:
         began = process_seconds()
-        calm = float(self.script.end + 10 * MINUTE)
+        calm = float(self.script.end + 5 * MINUTE)
         with SnsServer(Plan(self.seed, calm), lambda: self._now.value) as sns:
             number, begins = 0, float(START)
             while not self._lived(sns, number, begins, calm):

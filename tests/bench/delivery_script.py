@@ -16,8 +16,8 @@ from watcher.core.region_state import RegionRules
 
 START = 1_700_006_400  # 2023-11-15T00:00:00Z
 MINUTE = 60
-WARM = 30  # quiet minutes before the first trouble
-LARGEST, SMALLEST = 32, 12  # tables of a fleet
+WARM = 10  # quiet minutes before the first trouble
+LARGEST, SMALLEST = 32, 20  # tables of a fleet
 BASE = 60.0  # writes per second of a table without trouble, and the reads too
 CAPACITY = 100  # units per second to begin with
 
@@ -111,7 +111,7 @@ class Script:
 
 
 def fleet_size(incidents: int) -> int:
-    return min(LARGEST, max(SMALLEST, incidents // 5))
+    return min(LARGEST, max(SMALLEST, incidents // 4))
 
 
 def region_rules(tables: int) -> RegionRules:

@@ -63,6 +63,7 @@ def config_of(sandbox: Sandbox, folder: Path, **hot_keys: object) -> Config:
             "tables": [{"match": "*", **rule}],
             "hot_keys": {"key_values": "plain", **hot_keys},
             "alerts": [{"topic_arn": sandbox.topic_arn}],
+            "incidents": {"storm_tables": 0},  # all of them begin at once; here each is to be told by itself
             "state": {"path": str(folder / "watcher.db")},
         }
     )
