@@ -399,6 +399,24 @@ def test_resuming_what_is_not_paused_ends_with_1(
     assert running.pauses(NOW) == before
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        pytest.param("deploy \udcff", id="a byte that is no UTF-8, as Python reads it from the shell"),
+        pytest.param("deploy\x1b\x07", id="escape and bell"),
+        pytest.param("\u202edeploy", id="a change of the writing direction"),
+    ],
+)
+def test_a_reason_is_kept_as_others_can_show_it(running: SqliteStore, typed: str) -> None:
+    assert pause(reason=typed) == 0
+    assert running.pauses(NOW)[0].reason == "deploy"
+
+
+def test_a_reason_that_nobody_could_read_is_none(capsys: Captured) -> None:
+    assert pause(reason="\udcff") == 2
+    assert "not said why" in capsys.readouterr().err
+
+
 def test_escapes_in_a_reason_do_not_reach_the_terminal(running: SqliteStore, capsys: Captured) -> None:
     running.pause(Pause("orders", NOW, NOW + 60, "red \x1b[31m", by="a\x1b"))
     assert status(["pause", "--list"]) == 0

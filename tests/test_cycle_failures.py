@@ -26,7 +26,7 @@ from tests.support.world import (
 )
 from watcher.core.model import TABLE_WRITE, Action, Query, ScalableTarget
 from watcher.core.policy import AutoScaling
-from watcher.core.reasons import Mode, Outcome, Reason
+from watcher.core.reasons import IncidentState, Mode, Outcome, Reason
 from watcher.errors import AwsError
 from watcher.replay.plant import Plant
 from watcher.replay.ports import PlantAws
@@ -338,6 +338,27 @@ def test_a_message_kept_in_memory_survives_into_the_store_and_out_of_it() -> Non
         assert world.store.waiting() == 0
 
 
+def test_an_end_whose_hearers_are_not_known_is_told_by_the_next_life() -> None:
+    with World(starved(until=900)) as world:
+        world.box.topics = ("old",)
+        world.run_until(605)
+        assert world.alerts("orders") == [("open", "provisioned")]
+        world.restart()
+        world.box.topics = ("new",)  # and so only the store knows that the old one has heard of it
+        break_store(world, "hearers")
+        while ("resolved", "provisioned") not in world.alerts("orders"):
+            report = world.run()
+        assert not report.acting  # its record has failed
+        assert [one.topic_arn for one in world.sent("orders")] == ["old", "new"]
+        world.wire.faults.clear()
+        world.restart()
+        world.run(2)
+        ends = {one.topic_arn for one in world.sent("orders") if one.alert.state is IncidentState.RESOLVED}
+        assert ends == {"old", "new"}
+        (incident,) = {one.alert.incident for one in world.sent("orders")}
+        assert list(world.store.hearers(incident)) == []
+
+
 # ---- the topic
 
 
@@ -365,8 +386,8 @@ def test_after_an_outage_of_the_topic_everything_is_told_in_order(
         # Nobody was told while they were open: one message tells the whole of each.
         assert world.alerts("orders") == [("resolved", "provisioned")]
         assert [state for state, _ in world.alerts("sessions")] == ["resolved"]
-        story = dict(world.sent("sessions")[0].alert.facts)["story"]
-        assert all(f"UTC {step}: " in story for step in ("opened", "worsened", "resolved"))
+        story = world.sent("sessions")[0].alert.sentence
+        assert all(f"{step} at " in story for step in ("opened", "worsened", "resolved"))
         assert world.telemetry.reports[-1].failing == {}
         check_order(world.box.sent)
         assert world.store.waiting() == 0

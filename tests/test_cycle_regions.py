@@ -8,14 +8,36 @@ from pathlib import Path
 import pytest
 
 from tests.support.wire import always, disk_full, down
-from tests.support.world import POLICY, REGION, START, World, check_order, heated, of, rates, starved, steady
-from watcher.core.insights import Sampling
+from tests.support.world import (
+    POLICY,
+    REGION,
+    START,
+    WARM,
+    World,
+    check_order,
+    heated,
+    in_mode,
+    key,
+    of,
+    rates,
+    starved,
+    steady,
+)
+from watcher.clock import SimulatedClock
+from watcher.core.insights import SamplerMode, Sampling
 from watcher.core.model import CAUSE_METRICS, Alert, Query
-from watcher.core.reasons import Cause, IncidentState, Outcome, Severity
+from watcher.core.pauses import Pause
+from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Severity
 from watcher.core.region_state import RegionRules, RegionState
+from watcher.core.state import SamplerState
+from watcher.cycle import Cycle
+from watcher.cycle_sampling import is_ours
 from watcher.errors import AwsDenied, AwsError
-from watcher.replay.plant import TableSpec
+from watcher.ports import CycleRecord
+from watcher.replay.plant import Plant, TableSpec
+from watcher.replay.ports import PlantAws
 
+ADVISED = of(in_mode(Mode.ADVISE))
 NAMES, DESCRIBE, READ = (f"{REGION}/{call}" for call in ("tables.names", "tables.describe", "metrics.read"))
 TARGETS = f"{REGION}/scaling.targets"
 OPERATIONS = f"{REGION}/metrics.operations"
@@ -128,7 +150,7 @@ def test_a_region_that_may_not_even_be_listed_from_the_start_is_a_permission() -
 @pytest.mark.parametrize(
     ("call", "operation", "severity", "lost"),
     [
-        pytest.param(TARGETS, "DescribeScalableTargets", Severity.WARNING, "nothing is changed", id="other scalers"),
+        pytest.param(TARGETS, "DescribeScalableTargets", Severity.CRITICAL, "nothing is changed", id="other scalers"),
         pytest.param(NAMES, "ListTables", Severity.WARNING, "new tables are not noticed", id="listing tables"),
         pytest.param(OPERATIONS, "ListMetrics", Severity.WARNING, "latency", id="listing metrics, asked now and then"),
         pytest.param(READ, "GetMetricData", Severity.CRITICAL, "consumption", id="CloudWatch: dark"),
@@ -152,6 +174,25 @@ def test_a_denied_read_is_told_with_what_is_lost_and_resolved_when_it_is_allowed
         world.wire.faults.clear()
         world.run(9)
         assert world.alerts() == [("open", "permission-lost"), ("resolved", "permission-lost")]
+
+
+def test_credentials_that_have_ended_are_told_as_such_and_not_as_a_permission() -> None:
+    def ended(operation: str) -> AwsDenied:
+        return AwsDenied("expired", code="ExpiredTokenException", operation=operation, hint="renew", retryable=True)
+
+    with World(steady(), steady("other")) as world:
+        world.run(2)
+        for call, operation in (
+            (NAMES, "ListTables"),
+            (DESCRIBE, "DescribeTable"),
+            (READ, "GetMetricData"),
+            (TARGETS, "DescribeScalableTargets"),
+        ):
+            world.wire.faults[call] = always(ended(operation))
+        world.run(10)
+        (alert,) = [one.alert for one in world.sent("")]
+        assert alert.subject == f"{REGION}: nobody is watching: AWS refuses the watcher's credentials"
+        assert alert.todo.endswith(f"Watch {REGION} by hand until then.")
 
 
 def test_one_table_that_may_not_be_described_is_named() -> None:
@@ -361,7 +402,7 @@ def test_a_hundred_tables_that_throttle_are_one_message_and_their_end_another(en
         assert world.alerts() == [("open", "storm")]
         (storm,) = storms(world)
         assert storm.tables == tuple(f"t{number:03d}" for number in range(100))
-        assert storm.sentence.startswith(f"100 tables of {REGION} throttle at once: 100 too little capacity.")
+        assert storm.sentence.startswith(f"100 tables of {REGION} throttle at once: 100 with too little capacity.")
         assert storm.done == "Raising 100."
         folded = [alert for alert in report.told if alert.storm]
         assert {alert.table.name for alert in folded} == set(storm.tables)
@@ -400,6 +441,31 @@ def test_what_is_left_of_a_storm_is_told_anew_and_has_a_thread_of_its_own() -> N
         assert world.sent("s1")[0].alert.time == storms(world)[-1].time + 60
 
 
+def test_what_was_raised_a_pass_ago_is_not_told_as_not_raised() -> None:
+    later = [table for table in rush(25, since=360) if table.name >= "t010"]
+    with World(*rush(10), *later) as world:
+        world.run_until(485)
+        first, second = storms(world)
+        assert first.done == "Raising 10."
+        assert (second.state, second.done) == (IncidentState.WORSENED, "Raising 15, 10 raised and not seen yet.")
+        assert dict(second.facts)["t000"].endswith("raised, not seen yet")
+        assert dict(second.facts)["t010"].endswith("raising")
+        assert all("None needs raising by hand" in alert.todo for alert in (first, second))
+
+
+def test_a_storm_and_the_table_itself_tell_one_demand() -> None:
+    def demands(count: int) -> set[str]:
+        with World(*rush(count)) as world:
+            world.run_until(425)
+            told = [one.alert for one in world.box.sent]
+            if count < 10:
+                return {dict(alert.facts)["demand"] for alert in told}
+            return {value.split("demand ")[1].split(", r")[0] for _, value in told[0].facts}
+
+    assert demands(9) == demands(10)
+    assert len(demands(9)) == 1
+
+
 def test_a_storm_survives_a_lost_record_and_nothing_is_told_twice() -> None:
     with World(*rush(12, until=700)) as world:
         world.run_until(305)
@@ -418,3 +484,154 @@ def test_the_account_of_a_region_is_in_every_message() -> None:
         world.run_until(425)
         assert storms(world)[0].table.account == world.plant.describe("t000").key.account
         assert storms(world)[0].opened_at >= START + 300
+
+
+# ---- a Region that leaves the config
+
+
+def moved(world: World) -> None:
+    """Another life, which watches another Region."""
+    world.restart()
+    world.aws = PlantAws(Plant(START - WARM, region="eu-west-1"), world.clock)
+
+
+@pytest.mark.parametrize("engine", ["memory", "sqlite"])
+def test_what_is_open_in_a_region_that_leaves_the_config_ends_with_the_next_life(engine: str, tmp_path: Path) -> None:
+    with World(steady(), *rush(12), policies=ADVISED, engine=engine, directory=tmp_path) as world:
+        world.run_until(425)
+        world.wire.faults[READ] = always(down())
+        world.run(5)
+        world.wire.faults.clear()
+        assert world.alerts() == [("open", "storm"), ("open", "blind")]
+        world.box.sent.clear()
+        moved(world)
+        world.run(3)
+        # And not one of each table, which nobody has heard of on its own.
+        assert sorted(world.alerts()) == [("resolved", "blind"), ("resolved", "storm")]
+        assert {one.alert.subject for one in world.box.sent} == {f"{REGION}: no longer watched, incident closed"}
+        assert {one.alert.table.region for one in world.box.sent} == {REGION}
+        assert world.cycle.states() == {}
+        assert world.store.load() == {}
+        assert world.store.load_regions()[REGION] == RegionState()
+        moved(world)
+        world.run(2)
+        assert len(world.box.sent) == 2
+
+
+def test_a_tables_own_incident_ends_with_its_region_and_what_is_sampled_stays_remembered() -> None:
+    with World(heated("sessions", until=100_000), steady(), policies=ADVISED) as world:
+        world.run_until(425)
+        (opened,) = world.sent("sessions")
+        states = world.store.load()
+        ours = replace(
+            states[key("sessions")], samplers={"": SamplerState(SamplerMode.THROTTLED, SamplerMode.FULL, float(START))}
+        )
+        assert is_ours(ours)
+        world.store.record(CycleRecord(START, states={key("sessions"): ours}))
+        moved(world)
+        world.run(2)
+        assert [(one.alert.incident, one.alert.state.value) for one in world.sent("sessions")[1:]] == [
+            (opened.alert.incident, "resolved")
+        ]
+        assert list(world.store.load()) == [key("sessions")]
+        assert world.store.load()[key("sessions")].incident is None
+
+
+def test_farewells_that_the_store_cannot_take_are_told_once_and_written_later() -> None:
+    with World(*rush(12), policies=ADVISED) as world:
+        world.run_until(425)
+        moved(world)
+        world.wire.faults["store.record"] = always(disk_full())
+        world.run(2)
+        world.wire.faults.clear()
+        world.run(2)
+        assert [one for one in world.alerts("") if one[1] == "storm"] == [("open", "storm"), ("resolved", "storm")]
+        assert world.store.load_regions()[REGION] == RegionState()
+        assert world.store.load() == {}
+
+
+# ---- tables that somebody has taken upon himself
+
+
+def test_a_load_test_on_paused_tables_pages_nobody() -> None:
+    with World(*rush(12, until=1500), policies=ADVISED) as world:
+        world.store.pause(Pause("t*", START, START + 4 * 3600, "load test"))
+        world.run_until(3005)
+        assert world.box.sent == []
+        assert world.store.waiting() == 0
+
+
+def test_a_storm_of_tables_that_are_all_paused_by_now_is_held_and_its_end_told() -> None:
+    later = [table for table in rush(14, since=360, until=1500) if table.name >= "t012"]
+    with World(*rush(12, until=1500), *later, policies=ADVISED) as world:
+        world.run_until(425)
+        world.store.pause(Pause("t00*", world.clock.now(), START + 4 * 3600, "one team has it"))
+        world.run()
+        assert [alert.state.value for alert in storms(world)] == ["open", "worsened"]
+        world.store.pause(Pause("t01*", world.clock.now(), START + 4 * 3600, "so has the other"))
+        world.run_until(3005)
+        assert [alert.state.value for alert in storms(world)] == ["open", "worsened", "resolved"]
+
+
+def test_a_storm_not_told_when_all_its_tables_are_paused_waits_for_the_end_of_the_pause() -> None:
+    with World(*rush(12, until=100_000), policies=ADVISED) as world:
+        world.box.broken = "connection refused"
+        world.run_until(425)
+        world.box.broken = ""
+        world.store.pause(Pause("*", world.clock.now(), world.clock.now() + 600, "seen"))
+        world.run(9)
+        assert world.box.sent == []
+        world.run(3)
+        assert [alert.state.value for alert in storms(world)] == ["open"]
+
+
+# ---- a clock that was wrong
+
+
+class Skewed:
+    """The world's clock, ``off`` seconds wrong for whoever reads the wall."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        self._clock = clock
+        self.off = 0.0
+
+    def now(self) -> float:
+        return self._clock.now() + self.off
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def real_seconds(self, seconds: float) -> float:
+        return self._clock.real_seconds(seconds)
+
+
+@pytest.mark.parametrize("off", [86_400.0, -86_400.0], ids=["a day ahead", "a day behind"])
+@pytest.mark.parametrize("passes", [2, 8], ids=["not yet told by then", "told by then"])
+def test_a_dark_region_is_told_and_ended_whatever_the_clock_said(off: float, passes: int) -> None:
+    with World(steady()) as world:
+        skewed = Skewed(world.clock)
+        cycle = Cycle(
+            [world.wire.region(world.aws.region())],
+            store=world.store,
+            notifier=world.box,
+            telemetry=world.telemetry,
+            clock=skewed,
+            policies=world.policies,
+            settings=world.settings,
+        )
+
+        def run(minutes: int) -> None:
+            for _ in range(minutes):
+                cycle.run()
+                world.clock.advance(60)
+
+        run(5)
+        world.wire.faults[READ] = always(down())
+        skewed.off = off
+        run(passes)
+        skewed.off = 0.0
+        run(5)
+        assert world.alerts("") == [("open", "blind")]
+        world.wire.faults.clear()
+        run(4)
+        assert world.alerts("") == [("open", "blind"), ("resolved", "blind")]

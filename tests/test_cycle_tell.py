@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
 
-from tests.store.samples import TOPIC, T, alert, intent, settlement
+from tests.store.samples import OTHER_TOPIC, TOPIC, T, alert, intent, settlement
 from tests.support.wire import RecordingTelemetry, always, disk_full
 from tests.support.world import START, World, check_order, heated, in_mode, key, of, oversized, starved
 from watcher.clock import SimulatedClock
@@ -14,6 +15,7 @@ from watcher.core.model import Action, Settlement
 from watcher.core.pauses import Pause
 from watcher.core.reasons import Mode, Outcome
 from watcher.cycle_tell import TELL_AFTER, Telling
+from watcher.errors import DeliveryError
 from watcher.ports import CycleRecord, Outgoing
 from watcher.post import UNDER_WAY, Post
 from watcher.replay.ports import Mailbox
@@ -25,11 +27,11 @@ from watcher.store.memory import MemoryStore
 class Room:
     """A post room with messages about two tables, each announcing a change."""
 
-    def __init__(self) -> None:
+    def __init__(self, box: Mailbox | None = None, workers: int = 1) -> None:
         self.clock = SimulatedClock(T)
-        self.box = Mailbox(topics=(TOPIC,))
-        store = MemoryStore()
-        self.post = Post(store, self.box, RecordingTelemetry(), self.clock, workers=1)
+        self.box = box or Mailbox(topics=(TOPIC,))
+        self.store = store = MemoryStore()
+        self.post = Post(store, self.box, RecordingTelemetry(), self.clock, workers=workers)
         self.intents = [intent(1), intent(2, table=replace(intent().action.table, name="users"))]
         alerts = [alert(1, one.action.table.name, table=one.action.table) for one in self.intents]
         outgoing = self.post.address(alerts)
@@ -120,6 +122,71 @@ def test_a_pass_that_changes_many_tables_slowly_tells_all_of_them_within_seconds
         assert world.store.open_intents() == []
 
 
+def test_telling_takes_nothing_of_the_time_for_changes() -> None:
+    tables = [starved(f"orders-{number}", until=100_000) for number in range(20)]
+    with World(*tables) as world:
+        world.run_until(365)
+
+        def slowly(_action: Action) -> None:
+            world.clock.advance(1.1)
+
+        def hang(_outgoing: Outgoing) -> DeliveryError:
+            world.clock.advance(30.0)
+            return DeliveryError("read timeout", subject=TOPIC)
+
+        world.wire.faults |= {"hand.carry_out": slowly, "notifier.publish": hang}
+        world.cycle.run()
+        assert len(world.changes()) == 20
+
+
+def test_a_topic_that_hangs_holds_up_no_change_and_its_answers_are_applied_between_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("watcher.cycle_tell.EARLY", 0.0)
+    answer, hanging = threading.Event(), threading.Event()
+
+    class Hanging(Mailbox):
+        def publish(self, outgoing: Outgoing) -> None:
+            if outgoing.topic_arn == TOPIC:
+                hanging.set()
+                assert answer.wait(30.0)
+            super().publish(outgoing)
+
+    room = Room(Hanging(topics=(TOPIC, OTHER_TOPIC)), workers=2)
+    room.clock.advance(TELL_AFTER + 1)
+    room.telling.meanwhile([], room.intents)
+    assert hanging.wait(30.0)  # it is on its way, and the pass goes on
+    assert room.store.waiting() >= 2
+    answer.set()
+    for _ in range(10**6):
+        room.telling.meanwhile([], room.intents)
+        if not room.store.waiting():
+            break
+    assert room.store.waiting() == 0
+    delivery = room.telling.finish([settlement(one) for one in room.intents])
+    assert (delivery.delivered, delivery.waiting) == (4, 0)
+    assert len(room.box.sent) == 4
+
+
+def test_what_is_still_on_its_way_at_the_end_is_waited_for_and_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watcher.cycle_tell.EARLY", 0.0)
+    answer = threading.Event()
+
+    class Hanging(Mailbox):
+        def publish(self, outgoing: Outgoing) -> None:
+            assert answer.wait(30.0)
+            super().publish(outgoing)
+
+    room = Room(Hanging(topics=(TOPIC,)), workers=8)
+    room.clock.advance(TELL_AFTER + 1)
+    room.telling.meanwhile([], room.intents)
+    assert room.store.waiting() == 2
+    threading.Timer(0.05, answer.set).start()
+    delivery = room.telling.finish([settlement(one) for one in room.intents])
+    assert (delivery.delivered, delivery.waiting) == (2, 0)
+    assert len({one.id for one in room.box.sent}) == len(room.box.sent) == 2
+
+
 # ---- pauses
 
 
@@ -203,6 +270,26 @@ def test_pauses_are_read_once_a_pass_and_stand_while_they_cannot_be_read() -> No
         assert world.telemetry.reports[-1].pauses == [silence(advise_only=True, seconds=900)]
         report = world.run_until(1205)  # it has ended, whether the store can be read or not
         assert report.pauses == []
+        assert world.provisioned("orders") > 1000
+
+
+def test_until_this_life_has_read_the_pauses_nothing_is_changed_and_everything_is_told() -> None:
+    with World(starved(until=100_000)) as world:
+        world.store.pause(silence(advise_only=True, seconds=1e6))
+        world.run_until(125)
+        world.restart()
+        world.wire.faults["store.pauses"] = always(disk_full())
+        report = world.run_until(605)
+        assert world.changes() == []
+        assert modes(world) == {Mode.ADVISE}
+        assert report.acting
+        assert report.pauses == []
+        assert world.telemetry.events().count("pauses.unread") == 1
+        assert world.alerts("orders") == [("open", "provisioned")]
+        world.store.resume("orders", "", world.clock.now())
+        world.wire.faults.clear()
+        world.run(2)
+        assert modes(world) == {Mode.ACT}
         assert world.provisioned("orders") > 1000
 
 

@@ -331,3 +331,68 @@ def test_the_daemon_keeps_one_and_stops_it(tmp_path: Path) -> None:
     assert not running.is_alive()
     assert [one.alert.cause for one in topic.sent] == [Cause.OVERDUE]
     assert not any(thread.name == "watchdog" for thread in threading.enumerate())
+
+
+# ---- a topic that fails while the pass hangs
+
+
+@dataclass
+class Failing:
+    """Fails until ``until``; tries: when it was asked, seconds after the first look."""
+
+    world: World
+    until: float
+    tries: list[int] = field(default_factory=list)
+    began: float | None = None
+
+    def __call__(self) -> None:
+        now = self.world.clock.now()
+        self.began = now if self.began is None else self.began
+        self.tries.append(int(now - self.began))
+        if now - self.began < self.until:
+            raise DeliveryError("connection refused")
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "in memory only"])
+def test_a_topic_that_fails_is_tried_again_while_the_pass_hangs(hanging: Hanging, stored: bool) -> None:  # noqa: FBT001 - a column
+    world = hanging.world
+    topic = Failing(world, until=400)
+    hanging.topic.before = topic
+    if not stored:
+        world.wire.faults["store.record"] = always(disk_full())
+    world.clock.advance(240)
+    dog = hanging.dog()
+    for _ in range(2 * 60):
+        dog.look()
+        world.clock.advance(30)
+    assert topic.tries == [0, 30, 90, 210, 450]
+    assert [one.alert.cause for one in hanging.topic.sent] == [Cause.OVERDUE]
+    world.wire.faults.clear()
+    assert (world.store.waiting(), world.cycle.desk._unsent) == (0, [])
+    world.run(4)
+    assert world.alerts() == [("resolved", "overdue-cycle")]
+
+
+def test_once_a_pass_has_finished_the_post_tells_what_is_left(hanging: Hanging) -> None:
+    world = hanging.world
+    hanging.topic.before = topic = Failing(world, until=1e9)
+    world.clock.advance(240)
+    dog = hanging.dog()
+    dog.look()
+    world.run()
+    for _ in range(5):
+        world.clock.advance(30)
+        dog.look()
+    assert topic.tries == [0]
+
+
+def test_after_quiet_hours_it_is_told_while_the_pass_still_hangs(hanging: Hanging) -> None:
+    world = hanging.world
+    hanging.topic.quiet = True
+    world.clock.advance(240)
+    dog = hanging.dog()
+    dog.look()
+    hanging.topic.quiet = False
+    dog.look()
+    assert len(hanging.topic.sent) == 1
+    assert world.store.waiting() == 0

@@ -15,9 +15,10 @@ from watcher.clock import SimulatedClock
 from watcher.core.model import Alert, Settlement
 from watcher.core.pauses import Pause
 from watcher.core.reasons import IncidentState, Outcome, Severity
-from watcher.errors import DeliveryError
+from watcher.core.words import time_of_day
+from watcher.errors import DeliveryError, StoreError
 from watcher.ports import CycleRecord, Outgoing, Store
-from watcher.post import GIVE_UP_AFTER, UNDER_WAY, Delivery, Post
+from watcher.post import GIVE_UP_ATTEMPTS, UNDER_WAY, Delivery, Post
 from watcher.store.memory import MemoryStore
 from watcher.store.sqlite import SqliteStore
 
@@ -337,24 +338,81 @@ def test_a_clock_set_back_holds_nothing() -> None:
     assert desk.deliver(MINUTE).delivered == 1
 
 
+def fail_for(desk: Desk, days: float, attempts: int) -> int:
+    """How many are given up in so many attempts, which are evenly spread over the days. Nothing is waited for twice."""
+    dead = 0
+    for number in range(attempts):
+        desk.post._sender.ask_anew()
+        desk.clock.advance_to(T + days * 86_400 * number / (attempts - 1))
+        dead += desk.deliver().dead
+    return dead
+
+
 @pytest.mark.parametrize("how", ["refused", "gone"])
-@pytest.mark.parametrize("is_stored", [True, False], ids=["in the store", "in memory"])
-def test_what_is_four_days_old_is_given_up_whoever_was_the_probe(how: str, is_stored: bool) -> None:  # noqa: FBT001 - a column
+@pytest.mark.parametrize(
+    ("days", "attempts", "dead"),
+    [
+        pytest.param(4.0, GIVE_UP_ATTEMPTS, 2, id="four days and five hundred attempts are enough"),
+        pytest.param(4.0, GIVE_UP_ATTEMPTS - 1, 0, id="one attempt fewer: the clock may have been set"),
+        pytest.param(3.9, GIVE_UP_ATTEMPTS + 9, 0, id="less than four days: somebody may be on the way"),
+    ],
+)
+def test_what_has_failed_for_four_days_is_given_up(how: str, days: float, attempts: int, dead: int) -> None:
     desk = Desk()
     setattr(desk.topics, how, {TOPIC})
-    # Of a story, its newest message counts.
-    messages = [alert(1), alert(1, "users-1"), alert(1, "long-1"), replace(worse(2, "long-1"), time=T + 2 * MINUTE)]
-    (desk.record if is_stored else desk.keep)(*messages)
+    desk.record(alert(1), worse(2), alert(1, "users-1"))
+    assert fail_for(desk, days, attempts) == dead
+    # What was never tried is not given up with what was: it is next.
+    assert desk.store.waiting() == 3 - dead
+    assert desk.deliver().dead == 0
+    setattr(desk.topics, how, set())
+    assert desk.deliver(300).delivered == 3 - dead
+
+
+def test_what_joined_a_message_that_has_failed_for_days_has_its_own_time() -> None:
+    desk = Desk()
+    desk.topics.refused = {TOPIC}
+    desk.record(alert(1))
+    assert fail_for(desk, 3.9, GIVE_UP_ATTEMPTS) == 0
+    desk.record(worse(2))
+    assert desk.deliver(0.2 * 86_400).dead == 0
+    assert desk.store.waiting() == 2
+
+
+def test_what_a_pause_has_held_for_a_week_survives_its_first_failure() -> None:
+    desk = Desk()
+    desk.pauses = [pause(until=T + 7 * 86_400)]
+    desk.record(critical(alert(1)))
+    assert desk.deliver().held == 1
+    desk.topics.refused = {TOPIC}
+    done = desk.deliver(7 * 86_400)
+    assert (done.failed, done.dead, done.waiting) == (1, 0, 1)
+    desk.topics.refused = set()
+    assert desk.deliver(MINUTE).delivered == 1
+
+
+def test_a_clock_set_days_ahead_kills_nothing() -> None:
+    desk = Desk()
+    desk.topics.refused = {TOPIC}
+    desk.record(alert(1), alert(1, "users-1"))
     desk.deliver()
-    assert desk.deliver(GIVE_UP_AFTER - 1).dead == 0
-    done = desk.deliver(1)
-    assert (done.dead, done.waiting) == (2, 2)
-    assert [facts["dead"] for event, facts in desk.telemetry.troubles if event == "alert.undelivered"] == [True, True]
-    assert desk.deliver(2 * MINUTE - 1).dead == 0
-    assert desk.deliver(1).dead == 2
+    desk.clock.step_wall(5 * 86_400)
+    assert desk.deliver(MINUTE).dead == 0
+    desk.topics.refused = set()
+    assert desk.deliver(300).delivered == 2
+
+
+def test_nothing_is_known_of_a_topic_for_which_nothing_waits() -> None:
+    desk = Desk()
+    desk.topics.refused = {TOPIC}
+    desk.record(alert(1))
+    desk.deliver()
     assert desk.post.failing == {TOPIC: desk.post.failing[TOPIC]}
+    desk.pauses = [pause()]
+    desk.topics.refused = set()
+    desk.store.failed(desk.store.outbox(T)[0].messages, T, "by hand", None)
     desk.deliver()
-    assert desk.post.failing == {}  # nothing waits for it any more, so nothing is known of it
+    assert desk.post.failing == {}
 
 
 def test_a_message_refused_for_itself_is_dead_at_once_and_holds_up_nobody() -> None:
@@ -410,6 +468,29 @@ def test_quiet_hours_hold_what_is_not_critical_and_the_morning_tells_one_story()
     assert desk.deliver(8 * 3600).delivered == 3
     assert desk.topics.told() == ["users-1-1", "orders-1-3"]
     assert desk.telemetry.troubles == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_late"),
+    [
+        pytest.param(300, False, id="five minutes are no delay"),
+        pytest.param(301, True, id="a second more is one"),
+    ],
+)
+@pytest.mark.parametrize("held_by", ["the night", "a pause", "an outage"])
+def test_what_was_held_says_so_and_keeps_its_id(held_by: str, seconds: int, is_late: bool) -> None:  # noqa: FBT001 - a column
+    desk = Desk()
+    desk.topics.night = held_by == "the night"
+    desk.pauses = [pause(until=T + MINUTE)] if held_by == "a pause" else []
+    desk.topics.refused = {TOPIC} if held_by == "an outage" else set()
+    desk.record(replace(alert(1), time=T))
+    desk.deliver()
+    desk.topics.night, desk.topics.refused = False, set()
+    assert desk.deliver(seconds).delivered == 1
+    (sent,) = desk.topics.sent
+    prefix = f"Delayed until {time_of_day(T + seconds, T)}; what follows is of {time_of_day(T, T)}: "
+    assert sent.alert.sentence == (prefix if is_late else "") + alert(1).sentence
+    assert (sent.id, sent.alert.time) == ("orders-1-1-0", T)
 
 
 def test_what_becomes_critical_at_night_is_told_with_its_beginning() -> None:
@@ -468,6 +549,66 @@ def test_a_reminder_silenced_in_a_pause_leaves_the_incident_told() -> None:
     assert desk.deliver(MINUTE).delivered == 1
 
 
+def reminder(sequence: int) -> Alert:
+    return replace(alert(sequence), time=T + sequence * MINUTE, repeats=(900.0,))
+
+
+@pytest.mark.parametrize("is_stored", [True, False], ids=["in the store", "in memory"])
+@pytest.mark.parametrize(
+    ("opened", "sequence"),
+    [
+        pytest.param(True, 9, id="of reminders alone the newest waits"),
+        pytest.param(False, 1, id="beside the beginning none waits"),
+    ],
+)
+def test_reminders_do_not_pile_up_in_the_night(opened: bool, sequence: int, is_stored: bool) -> None:  # noqa: FBT001 - columns
+    desk = Desk()
+    keep = desk.record if is_stored else desk.keep
+    desk.topics.night = not opened
+    desk.record(alert(1))
+    desk.deliver()
+    desk.topics.night = True
+    for number in range(2, 10):
+        keep(reminder(number))
+        done = desk.deliver(MINUTE)
+        assert (done.held, done.waiting, done.silenced) == (1, 1, 0)
+    desk.topics.night = False
+    assert desk.deliver(MINUTE).delivered == 1
+    assert [one.alert.sequence for one in desk.topics.sent] == ([1, 9] if opened else [sequence])
+
+
+def test_a_reminder_that_the_store_cannot_drop_is_dropped_with_the_newer_one() -> None:
+    desk = Desk()
+    desk.record(alert(1))
+    desk.deliver()
+    desk.topics.night = True
+    desk.record(reminder(2), reminder(3))
+    desk.lose("silenced")
+    assert desk.deliver(MINUTE).held == 2
+    desk.topics.night = False
+    assert desk.deliver(MINUTE).delivered == 2
+    assert [one.alert.sequence for one in desk.topics.sent] == [1, 3]
+    assert desk.store.waiting() == 0
+
+
+def test_releasing_a_long_thread_takes_no_longer_for_each_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    desk.topics.night = True
+    desk.record(*(worse(number) for number in range(1, 501)))
+    desk.deliver()
+    desk.topics.night = False
+    asked = 0
+
+    def counted(outgoing: Outgoing) -> tuple[str, str]:
+        nonlocal asked
+        asked += 1
+        return outgoing.id, outgoing.topic_arn
+
+    monkeypatch.setattr("watcher.post._key", counted)
+    assert desk.deliver(MINUTE).delivered == 500
+    assert asked < 20 * 500
+
+
 def test_what_may_have_arrived_before_a_pause_is_closed_in_it() -> None:
     # No answer came, and SNS may have taken it all the same.
     desk = Desk()
@@ -503,7 +644,7 @@ def answered(outcome: Outcome, detail: str = "", time: float = T) -> Settlement:
         ),
         pytest.param(
             answered(Outcome.QUOTA, "above the maximum"),
-            "raised writes from 100 to 400 Outcome: quota (above the maximum).",
+            "Nothing: AWS refused it. Tried: raised writes from 100 to 400 Outcome: quota (above the maximum).",
             id="what AWS refused, in its words",
         ),
         pytest.param(
@@ -516,6 +657,19 @@ def test_a_message_tells_what_became_of_the_change_it_announces(settlement: Sett
     desk.record(alert())
     desk.deliver(settlements=(settlement, settlement))  # told twice, said once
     assert desk.topics.sent[0].alert.done == expected
+
+
+def test_a_raise_that_aws_denied_is_told_as_none() -> None:
+    desk = Desk()
+    words = "not authorized to perform: dynamodb:UpdateTable"
+    raising = replace(alert(), subject="orders: writes throttled, too little capacity; raising 100 to 400")
+    desk.record(raising)
+    desk.deliver(settlements=(answered(Outcome.DENIED, words),))
+    sent = desk.topics.sent[0].alert
+    assert sent.subject == "orders: writes throttled, too little capacity; not raised, AWS refused it"
+    assert sent.done.startswith("Nothing: AWS refused it. ")
+    assert sent.done.endswith(f"Outcome: denied ({words}).")
+    assert sent.todo.startswith("Allow dynamodb:UpdateTable to the watcher's role")
 
 
 def test_what_is_sampled_because_of_an_incident_is_told_beside_its_change() -> None:
@@ -706,10 +860,70 @@ def test_while_the_store_is_lost_a_pause_works_from_memory() -> None:
     desk.keep(worse(3), end(4))
     assert desk.deliver(MINUTE).delivered == 2
     assert desk.topics.told() == ["orders-1-1", "orders-1-4"]
-    assert desk.post.unstored == ()
+    assert [one.alert.id for one in desk.post.unstored] == ["orders-1-4"]  # the end alone
     desk.wire.faults.clear()
+    assert desk.deliver(MINUTE).waiting == 0
+    desk.record()
+    assert desk.deliver(MINUTE).waiting == 0
+    assert desk.post._memory.unmarked == {}
+    assert len(desk.topics.sent) == 2
+
+
+def test_an_end_told_from_memory_ends_what_the_store_holds_for_told() -> None:
+    desk = Desk()
+    desk.record(alert(1))
+    desk.deliver()
+    desk.keep(end(2))
+    assert desk.deliver(MINUTE).delivered == 1
+    for _ in range(2):  # nobody is told twice while it cannot be recorded
+        done = desk.deliver(MINUTE)
+        assert (done.delivered, done.waiting) == (0, 0)
+    assert desk.store.hearers("orders-1") == [TOPIC]
+    desk.record()
+    done = desk.deliver(MINUTE)
+    assert (done.delivered, done.waiting) == (0, 0)
+    assert list(desk.store.hearers("orders-1")) == []
+    assert desk.topics.told() == ["orders-1-1", "orders-1-2"]
+
+
+def test_an_end_told_from_memory_does_not_end_what_was_told_from_memory_after_it() -> None:
+    desk = Desk()
+    desk.record(alert(1))
+    desk.deliver()
+    desk.keep(end(2))
     desk.deliver(MINUTE)
-    assert desk.post._memory.unmarked == {}  # what the store never had it need not be told of
+    desk.keep(alert(3))
+    assert desk.deliver(MINUTE).delivered == 1
+    desk.record()
+    assert desk.deliver(MINUTE).waiting == 0
+    assert desk.store.hearers("orders-1") == [TOPIC]
+    desk.pauses = [pause()]
+    desk.record(end(4))
+    assert desk.deliver(MINUTE).delivered == 1
+
+
+def test_an_end_waits_for_the_store_to_say_who_has_heard_of_it() -> None:
+    desk = Desk()
+    desk.record(alert(1))
+    desk.deliver()
+    desk = Desk(desk.store)  # a new life, with other routes
+    desk.topics.topics = (OTHER_TOPIC,)
+    desk.lose("hearers")
+    desk.keep(end(2), end(2, "users-1"))
+    assert desk.wire.calls.count("store.hearers") == 1  # in vain once is enough
+    with pytest.raises(StoreError, match="disk is full"):
+        desk.post.must_have_addressed()
+    desk.deliver()
+    desk.keep()
+    assert desk.deliver().delivered == 0
+    desk.wire.faults.clear()
+    desk.record()
+    desk.post.must_have_addressed()
+    desk.deliver(MINUTE)
+    assert desk.topics.told(OTHER_TOPIC) == ["orders-1-2", "users-1-2"]
+    assert desk.topics.told() == ["orders-1-2"]
+    assert list(desk.store.hearers("orders-1")) == []
+    assert desk.post.address([]) == []
 
 
 def test_after_a_restart_the_file_knows_what_is_still_to_be_told(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def _wanted(
     *,
     advise_only: bool,
 ) -> Pause:
-    why = " ".join((reason or "").split())
+    why = " ".join(_shown(reason or "").split())  # it goes to pages and terminals of others
     if not table:
         raise UsageError("no TABLE is named", hint="name one, or see the pauses in force with --list")
     if length is None:
@@ -181,7 +181,7 @@ def _who() -> str:
         user = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         user = ""
-    return "@".join(part for part in (user, socket.gethostname()) if part)
+    return _shown("@".join(part for part in (user, socket.gethostname()) if part))
 
 
 def _covered(states: States, wanted: Pause) -> States:

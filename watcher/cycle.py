@@ -99,7 +99,8 @@ class Cycle:
             rules=region_rules,
             links=links,
         )
-        self._pauses: Sequence[Pause] = ()
+        self._pauses: Sequence[Pause] | None = None  # not known before this life has read them once
+        self._told_unread = False  # whether it has been told that they are not known
         self._unrecorded: list[Alert] = []  # raised while the store was lost, however they were sent
         self._pruned_at: float | None = None
         self._phases: dict[str, float] = {}
@@ -172,14 +173,14 @@ class Cycle:
         with phase("reconcile"):
             settled = self._acting.reconcile(now, sightings)
         with phase("step"):
-            self._pauses = self._pauses_at(now)
+            pauses = self._pauses_at(now)
             stepped = self._step(now, sightings)
             this = with_sampling(stepped, self._sampling, self._states, self._policies, self._sampling_failed)
-            this = self.desk.follow(this, self._states, self._policies)
+            this = self.desk.follow(this, self._states, self._policies, pauses)
         with phase("record"):
             intents = self._acting.intents_of(this)
             lost = self._record(this, intents)
-        telling = Telling(self._post, self._clock, self._pauses, settled)
+        telling = Telling(self._post, self._clock, pauses, settled)
         with phase("act"):
             done = self._acting.act(intents, bool(lost), self._settings.acting, telling.meanwhile)
         with phase("settle"):
@@ -206,7 +207,7 @@ class Cycle:
             learning=len(self._backfill.waiting),
             rules=rules_in_use((region.name, region.keys.survey) for region in self._regions),
             acting=not lost,
-            pauses=[pause for pause in self._pauses if pause.since <= now < pause.until],
+            pauses=[pause for pause in pauses if pause.since <= now < pause.until],
             silenced=delivery.silenced,
             held=delivery.held,
             failing=self._post.failing,
@@ -230,19 +231,26 @@ class Cycle:
     # step ------------------------------------------------------------------------------------------------------------
 
     def _pauses_at(self, now: float) -> Sequence[Pause]:
-        """While the store cannot be read, those that it was last seen to hold."""
+        """While the store cannot be read, those that it was last seen to hold. To be called once a pass."""
         try:
-            return self._store.pauses(now)
+            self._pauses = self._store.pauses(now)
         except StoreError as error:
             self._telemetry.trouble("store.failed", sentence=str(error))
-            return self._pauses
+            if self._pauses is None and not self._told_unread:
+                self._told_unread = True
+                sentence = (
+                    "pauses have not been read since the start, and somebody may have asked that a table be left "
+                    f"alone: no capacity is changed, only advised on, until they can be: {error}"
+                )
+                self._telemetry.trouble("pauses.unread", sentence=sentence)
+        return self._pauses or ()
 
     def _policy(self, key: TableKey, now: float) -> TablePolicy | None:
         """The config's policy, and while somebody has asked for it, without acting."""
         policy = self._policies(key.name)
         if policy is None or policy.mode is not Mode.ACT:
             return policy
-        asked = any(pause.advise_only and pause.covers(key, now) for pause in self._pauses)
+        asked = self._pauses is None or any(pause.advise_only and pause.covers(key, now) for pause in self._pauses)
         return replace(policy, mode=Mode.ADVISE) if asked else policy
 
     def _step(self, now: float, sightings: Sequence[tuple[Region, Sighting]]) -> Round:
@@ -269,27 +277,34 @@ class Cycle:
                 seen.append(Seen(key, region, policy, report, result))
             missing = [key for key in self._states if key.region == region.name and key.name in sighting.missing]
             gone += [key for key in missing if self._is_gone(key, region)]
-        left = [key for key in self._states if key not in gone and self._has_left(key)]
+        abroad = self._abroad
+        left = [key for key in self._states if key not in (*gone, *abroad) and self._has_left(key)]
         goodbyes = [
             alert
-            for keys, why in ((gone, "deleted"), (left, "no longer watched"))
+            for keys, why in ((gone, "deleted"), ([*left, *abroad], "no longer watched"))
             for key in keys
             for alert in farewell(now, key, self._states[key].incident, why)
         ]
         alerts = [*goodbyes, *(alert for one in seen for alert in one.result.alerts)]
-        return Round(now, sightings, seen, broken, [*gone, *left], alerts)
+        return Round(now, sightings, seen, broken, [*gone, *left, *filter(self._is_free, abroad)], alerts)
 
     def _is_gone(self, key: TableKey, region: Region) -> bool:
         """Not found, by credentials of its own account; by others a table of ours may well be there."""
         return key.account == region.account or not (region.account or is_ours(self._states[key]))
 
     def _has_left(self, key: TableKey) -> bool:
-        """No rule matches it any more, and nothing of ours is still open on it, or on in it."""
-        return (
-            self._policies(key.name) is None
-            and all(intent.action.table != key for intent in self._acting.open)
-            and not is_ours(self._states[key])
-        )
+        """No rule matches it any more, and it is free."""
+        return self._policies(key.name) is None and self._is_free(key)
+
+    def _is_free(self, key: TableKey) -> bool:
+        """Nothing of ours is still open on it, or on in it."""
+        return all(intent.action.table != key for intent in self._acting.open) and not is_ours(self._states[key])
+
+    @property
+    def _abroad(self) -> list[TableKey]:
+        """Tables remembered of Regions that are watched no longer."""
+        watched = {region.name for region in self._regions}
+        return [key for key in self._states if key.region not in watched]
 
     # record ----------------------------------------------------------------------------------------------------------
 
@@ -298,8 +313,9 @@ class Cycle:
         waits_for = pending(intents)
         seen = {one.key: one.result.state for one in this.seen}
         # What is told once must not be told again: a deleted table keeps its state, without the incident, until it
-        # is forgotten.
-        seen.update({key: replace(self._states[key], incident=None) for key in this.gone})
+        # is forgotten; one of a Region watched no longer for as long as anything of ours is on it.
+        ended = (*this.gone, *(key for key in self._abroad if self._states[key].incident))
+        seen.update({key: replace(self._states[key], incident=None) for key in ended})
         seen = retold(seen, self._states, this.retell)
         states = retold(seen | {key: plan.state for key, plan in this.plans.items()}, self._states, this.retell)
         outgoing = self._post.address(this.alerts)
@@ -323,6 +339,7 @@ class Cycle:
         )
         self._acting.recording()
         try:
+            self._post.must_have_addressed()
             self._store.record(record)
         except Exception as error:  # noqa: BLE001 - whatever broke in the store: observe and alert, never act
             self._telemetry.trouble("store.failed", sentence=str(error))

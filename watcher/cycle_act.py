@@ -108,14 +108,16 @@ class Acting:
 
     def act(self, intents: Sequence[Intent], lost: bool, seconds: float, meanwhile: Meanwhile) -> list[Settlement]:  # noqa: FBT001 - the record's answer
         """Carry them out in order. lost: whether the store is, and so nothing may be changed. seconds: how long this
-        may take. meanwhile: called before each of them but the first."""
-        began = self._clock.monotonic()
+        may take. meanwhile: called before each of them but the first; its time does not count."""
+        ends = self._clock.monotonic() + seconds
         settlements: list[Settlement] = []
         for number, intent in enumerate(intents):
             if number:
+                before = self._clock.monotonic()
                 meanwhile(settlements, intents[number:])
+                ends += self._clock.monotonic() - before
             objection = STORE_LOST if lost else STOPPING if self._stopping() else ""
-            if not objection and self._clock.monotonic() - began > seconds:
+            if not objection and self._clock.monotonic() > ends:
                 objection = NO_TIME
             settlements.append(self._answered(intent, objection))
         return settlements

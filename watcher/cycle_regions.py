@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from watcher.clock import Clock
 from watcher.core.model import Alert, Lever, Settlement, TableKey
+from watcher.core.pauses import Pause, covering
 from watcher.core.policy import Links
 from watcher.core.reasons import Cause, Mode, Outcome
+from watcher.core.region_farewell import farewell
 from watcher.core.region_incidents import follow
 from watcher.core.region_sight import Denial, Gap, RegionSight
 from watcher.core.region_state import RegionRules, RegionState
-from watcher.core.result import Explanation
 from watcher.core.state import Incident, TableState
 from watcher.core.storm import Scene, fold
 from watcher.core.storm_words import Affected, response_to
@@ -51,12 +52,17 @@ class RegionDesk:
         rules: RegionRules | None = None,
         links: Links | None = None,
     ) -> None:
-        """states: as remembered; tables: likewise, for what AWS refused in an earlier life."""
+        """states: as remembered, also of Regions that an earlier life watched; tables: likewise, for what AWS refused
+        in an earlier life."""
         self._clock = clock
         self._rules = rules or RegionRules()
         self._links = links or Links()
         self._states = {region: states.get(region, RegionState()) for region in regions}
         self._written = dict(self._states)
+        forgotten = RegionState()
+        self._left = {region: state for region, state in states.items() if region not in self._states}
+        self._left = {region: state for region, state in self._left.items() if state != forgotten}
+        self._to_forget: dict[str, RegionState] = {}
         self._refused = {region: Denials(clock) for region in regions}
         self._sights: dict[str, RegionSight] = {}
         self._store_error = ""
@@ -96,41 +102,59 @@ class RegionDesk:
             unsent, self._unsent = self._unsent, []
         return unsent
 
-    def follow(self, this: Round, tables: Mapping[TableKey, TableState], policies: Policies) -> Round:
+    def follow(
+        self,
+        this: Round,
+        tables: Mapping[TableKey, TableState],
+        policies: Policies,
+        pauses: Sequence[Pause] = (),
+    ) -> Round:
         """After the steps: the pass with all its alerts, those folded into a storm marked so, and with the tables to be
-        told anew. tables: the states before the steps. The new states of the Regions are in :meth:`changed`."""
+        told anew. tables: the states before the steps. pauses: a table that one covers joins no storm. The new states
+        of the Regions are in :meth:`changed`."""
         with self._lock:
             gap, self._gap = self._gap, None
             overdue, self._overdue = self._overdue, {}
         alerts: list[Alert] = []
         retell: set[TableKey] = set()
         for region, sighting in this.sightings:
-            state = _with_overdue(self._states[region.name], overdue.get(region.name))
+            state = _with_overdue(self._states[region.name], overdue.get(region.name), this.now)
             sight = self._sight(region, sighting, tables, policies, gap)
             state, own = follow(this.now, self._rules, state, sight, self._links)
             here = [alert for alert in this.alerts if alert.table.region == region.name]
-            folding = fold(this.now, self._rules, state, _scene(sight.key, this, tables), here, self._links)
+            folding = fold(this.now, self._rules, state, _scene(sight.key, this, tables, pauses), here, self._links)
             self._sights[region.name] = sight
             # As good as finished, for whoever reads it from the store.
             self._states[region.name] = replace(folding.state, finished_at=this.now)
             alerts += (*own, *folding.told, *folding.alerts)
             retell.update(key for key in tables if key.region == region.name and key.name in folding.retell)
         elsewhere = [alert for alert in this.alerts if alert.table.region not in self._states]
-        return replace(this, alerts=(*alerts, *elsewhere), retell=frozenset(retell))
+        return replace(this, alerts=(*alerts, *self._farewells(this.now, elsewhere)), retell=frozenset(retell))
+
+    def _farewells(self, now: float, alerts: Sequence[Alert]) -> list[Alert]:
+        """What ends in Regions that are watched no longer, and those Regions are forgotten; alerts: of their tables."""
+        told = [alert for alert in alerts if alert.table.region not in self._left]
+        for region, state in self._left.items():
+            told += farewell(now, region, state, [alert for alert in alerts if alert.table.region == region])
+            self._to_forget[region] = RegionState()
+        self._left = {}
+        return told
 
     @property
     def changed(self) -> dict[str, RegionState]:
         """The states worth writing down: all that differ in more than when the last pass finished, and those of Regions
         in trouble, whose next life must know that it was a moment ago."""
-        return {
+        found = {
             region: state
             for region, state in self._states.items()
             if state.troubled_since or state != replace(self._written[region], finished_at=state.finished_at)
         }
+        return found | self._to_forget
 
     def written(self) -> None:
         """The store has taken all of it."""
         self._written = dict(self._states)
+        self._to_forget = {}
         self._store_error = ""
 
     def lost(self, now: float, error: str) -> tuple[Alert, ...]:
@@ -183,10 +207,21 @@ class RegionDesk:
                 alerts += told
         return states, tuple(alerts)
 
+    @property
+    def is_overdue(self) -> bool:
+        """Whether no pass has finished for too long, as of now."""
+        with self._lock:
+            return self._clock.monotonic() - self._since_monotonic > self._patience
+
     def keep_unsent(self, outgoing: Sequence[Outgoing]) -> None:
         """Messages of the watchdog's that went neither out nor into the store."""
         with self._lock:
             self._unsent.extend(outgoing)
+
+    def sent_after_all(self, outgoing: Outgoing) -> None:
+        """One of those has gone out by now."""
+        with self._lock:
+            self._unsent = [one for one in self._unsent if (one.id, one.topic_arn) != (outgoing.id, outgoing.topic_arn)]
 
     @property
     def _patience(self) -> float:
@@ -240,32 +275,38 @@ class RegionDesk:
         self._refused[key.region].keep(Question.CHANGE, (denial,), f"{key.name} {lever}")
 
 
-def _with_overdue(state: RegionState, incident: Incident | None) -> RegionState:
-    """With what the watchdog told meanwhile."""
+def _with_overdue(state: RegionState, incident: Incident | None, now: float) -> RegionState:
+    """With what the watchdog told meanwhile. No pass has finished since, so it is not over by now."""
     if incident is None:
         return state
-    return replace(state, incidents={**state.incidents, Cause.OVERDUE: incident})
+    return replace(state, incidents={**state.incidents, Cause.OVERDUE: replace(incident, last_bad=now)})
 
 
-def _scene(key: TableKey, this: Round, tables: Mapping[TableKey, TableState]) -> Scene:
+def _scene(key: TableKey, this: Round, tables: Mapping[TableKey, TableState], pauses: Sequence[Pause]) -> Scene:
     before = {one.name: state.incident for one, state in tables.items() if one.region == key.region and state.incident}
     gone = {one.name for one in this.gone if one.region == key.region}
-    after = {name: Affected(incident) for name, incident in before.items() if name not in gone}
+    known = {one.name: state for one, state in tables.items() if one.region == key.region}
+    after = {
+        name: Affected(incident, response_to(incident, (), _raised_at(known[name], incident.index), this.now))
+        for name, incident in before.items()
+        if name not in gone
+    }
     for one in this.seen:
         if one.key.region == key.region:
             after.pop(one.key.name, None)
-            incident, explanation = one.result.state.incident, one.result.explanation
-            if incident is not None:
-                response = response_to(explanation.decisions)
-                after[one.key.name] = Affected(incident, response, _demand(explanation, incident))
-    return Scene(key, after, frozenset(before))
+            state, explanation = one.result.state, one.result.explanation
+            if state.incident is not None:
+                raised_at = _raised_at(state, state.incident.index)
+                response = response_to(state.incident, explanation.decisions, raised_at, this.now)
+                after[one.key.name] = Affected(state.incident, response, explanation.demand)
+    paused = frozenset(name for name in after if covering(pauses, replace(key, name=name), this.now))
+    return Scene(key, after, frozenset(before), paused)
 
 
-def _demand(explanation: Explanation, incident: Incident) -> float | None:
-    """Of the dimension that throttles most where it hurts."""
-    hurt = [one for one in explanation.dimensions if one.dimension.index == incident.index and one.throttled]
-    worst = max(hurt, key=lambda one: sum(one.throttled.values()), default=None)
-    return None if worst is None else worst.demand
+def _raised_at(state: TableState, index: str) -> float | None:
+    """When the table, or that index of it, was last raised."""
+    instants = (one.raised_at for dimension, one in state.dimensions.items() if dimension.index == index)
+    return max((at for at in instants if at is not None), default=None)
 
 
 def retold(

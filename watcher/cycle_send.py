@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import inf
 
 from watcher.clock import Clock, process_seconds
 from watcher.core.topic_health import Failing, failed
@@ -55,67 +55,28 @@ class Sender:
         """Nothing waits for any other topic, so none of them is known to fail."""
         self._failing = {topic: failing for topic, failing in self._failing.items() if topic in topics}
 
-    def send(self, publish: Publish, parcels: Sequence[Parcel], apply: Apply) -> list[Parcel]:
-        """Publish each parcel at most once; ``apply`` hears of each in the caller's thread, as soon as its answer is
-        there, so that a crash can double only what is on its way. The parcels whose topic fails come back untried.
+    def begin(self, publish: Publish, parcels: Sequence[Parcel], apply: Apply, *, aside: bool = False) -> Round:
+        """A round in which each parcel is published at most once, to be gone on with. aside: never in the caller's own
+        thread, if there are workers at all."""
+        alone = self._workers <= 1 or (len(parcels) <= 1 and not aside)
+        return Round(self, publish, parcels, apply, None if alone else min(self._workers, len(parcels)))
 
-        Whatever else than DeliveryError comes out of ``publish`` is a defect, and one message's failure.
-        """
-        queues: dict[str, deque[Parcel]] = {}
-        for parcel in parcels:
-            queues.setdefault(parcel.outgoing.topic_arn, deque()).append(parcel)
-        if not queues:
-            return []
-        began = self._seconds()
-        # Each topic its share: one that hangs must not take every worker from the others.
-        share = max(1, self._workers // len(queues))
-        under_way: dict[Future[None], Parcel] = {}
-        with self._executor(len(parcels)) as executor:
-            while True:
-                is_late = self._seconds() - began > LONGEST_ROUND
-                for parcel in () if is_late else self._next(queues, under_way, share):
-                    under_way[_submit(executor, publish, parcel.outgoing)] = parcel
-                if not under_way:
-                    return [parcel for topic, queue in queues.items() if topic in self._failing for parcel in queue]
-                answered, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in [one for one in under_way if one in answered]:
-                    self._answered(under_way.pop(future), future, apply)
+    def now(self) -> float:
+        """Real seconds."""
+        return self._seconds()
 
-    @contextmanager
-    def _executor(self, parcels: int) -> Iterator[Executor | None]:
-        """None for one message at a time, in the caller's own thread."""
-        if min(self._workers, parcels) <= 1:
-            yield None
-            return
-        with ThreadPoolExecutor(min(self._workers, parcels), thread_name_prefix="post") as executor:
-            yield executor
-
-    def _next(
-        self, queues: dict[str, deque[Parcel]], under_way: dict[Future[None], Parcel], share: int
-    ) -> Iterator[Parcel]:
-        """What may go on its way now, the topics in turn."""
-        count = dict.fromkeys(queues, 0)
-        for parcel in under_way.values():
-            count[parcel.outgoing.topic_arn] += 1
-        free = self._workers - len(under_way)
-        is_moving = True
-        while free > 0 and is_moving:
-            is_moving = False
-            for topic, queue in queues.items():
-                if free > 0 and queue and count[topic] < self._room(topic, share):
-                    count[topic] += 1
-                    free -= 1
-                    is_moving = True
-                    yield queue.popleft()
-
-    def _room(self, topic: str, share: int) -> int:
+    def room(self, topic: str, share: int) -> int:
         """How many messages may be on their way to the topic: of one that fails, a probe when its time has come."""
         failing = self._failing.get(topic)
         if failing is None:
             return share
         return 1 if failing.is_due(self._clock.monotonic()) else 0
 
-    def _answered(self, parcel: Parcel, future: Future[None], apply: Apply) -> None:
+    @property
+    def workers(self) -> int:
+        return self._workers
+
+    def answered(self, parcel: Parcel, future: Future[None], apply: Apply) -> None:
         topic = parcel.outgoing.topic_arn
         defect = future.exception()
         if defect is not None and not isinstance(defect, Exception):
@@ -137,8 +98,79 @@ class Sender:
         before = self._failing.get(topic)
         self._failing[topic] = failed(before, why, self._clock.monotonic())
         if before is None:
-            sentence = f"messages wait for a topic that fails, and are tried until they are 4 days old: {why}"
+            sentence = f"messages wait for a topic that fails, and each is tried for four days: {why}"
             self._telemetry.trouble("alert.topic_failing", topic=topic, sentence=sentence)
+
+
+class Round:
+    """Parcels on their way. ``apply`` hears of each in the caller's thread, as soon as its answer is there, so that a
+    crash can double only what is on its way. Parcels of a topic that fails stay untried.
+
+    Whatever else than DeliveryError comes out of ``publish`` is a defect, and one message's failure.
+    """
+
+    def __init__(
+        self, sender: Sender, publish: Publish, parcels: Sequence[Parcel], apply: Apply, threads: int | None
+    ) -> None:
+        """threads: None for one message at a time, in the caller's own thread."""
+        self._sender = sender
+        self._publish = publish
+        self._apply = apply
+        self._queues: dict[str, deque[Parcel]] = {}
+        for parcel in parcels:
+            self._queues.setdefault(parcel.outgoing.topic_arn, deque()).append(parcel)
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="post") if threads else None
+        self._under_way: dict[Future[None], Parcel] = {}
+        self._began = sender.now()
+
+    def go_on(self, seconds: float = inf) -> None:
+        """Begin what may be begun and apply what is answered, for so many real seconds; by default until all is."""
+        until = self._sender.now() + seconds
+        while True:
+            for parcel in self._next(until):
+                self._under_way[_submit(self._executor, self._publish, parcel.outgoing)] = parcel
+            patience = None if seconds == inf else max(0.0, until - self._sender.now())
+            if not self._under_way or not self._collect(patience):
+                return
+
+    def finish(self) -> None:
+        """Begin no more, and apply every answer that is still to come."""
+        self._queues.clear()
+        try:
+            while self._under_way:
+                self._collect(None)
+        finally:
+            if self._executor is not None:
+                self._executor.shutdown()
+
+    def _collect(self, patience: float | None) -> bool:
+        """Whether there was any answer within the patience, in seconds."""
+        answered, _ = wait(self._under_way, patience, FIRST_COMPLETED)
+        for future in [one for one in self._under_way if one in answered]:
+            self._sender.answered(self._under_way.pop(future), future, self._apply)
+        return bool(answered)
+
+    def _next(self, until: float) -> Iterator[Parcel]:
+        """What may go on its way now, the topics in turn."""
+        now = self._sender.now()
+        # What is sent in the caller's own thread holds it up.
+        if now - self._began > LONGEST_ROUND or (self._executor is None and now > until):
+            return
+        # Each topic its share: one that hangs must not take every worker from the others.
+        share = max(1, self._sender.workers // max(1, len(self._queues)))
+        count = dict.fromkeys(self._queues, 0)
+        for parcel in self._under_way.values():
+            count[parcel.outgoing.topic_arn] += 1
+        free = self._sender.workers - len(self._under_way)
+        is_moving = True
+        while free > 0 and is_moving:
+            is_moving = False
+            for topic, queue in self._queues.items():
+                if free > 0 and queue and count[topic] < self._sender.room(topic, share):
+                    count[topic] += 1
+                    free -= 1
+                    is_moving = True
+                    yield queue.popleft()
 
 
 def _submit(executor: Executor | None, publish: Publish, outgoing: Outgoing) -> Future[None]:

@@ -11,6 +11,7 @@ from watcher.core.pauses import Pause
 from watcher.post import Delivery, Post
 
 TELL_AFTER = 4.0  # seconds after the record
+EARLY = 2.0  # real seconds that the next change waits for early answers: a topic that hangs must not hold up a raise
 HOPELESS = 2 * TELL_AFTER  # seconds that all changes left would take, from which no message waits for them
 
 
@@ -24,22 +25,23 @@ class Telling:
         self._pauses = pauses
         self._settled = settled
         self._began = self._last = clock.monotonic()
-        self._early: Delivery | None = None
+        self._is_early = False
 
     def meanwhile(self, settlements: Sequence[Settlement], left: Sequence[Intent]) -> None:
         """Between two changes: tell now, where one more change of the last one's length would be too late, or where
-        most of those left would be: then waiting would buy the outcomes of a few only."""
+        most of those left would be: then waiting would buy the outcomes of a few only. Once begun, what hangs is left
+        to itself until the next change is made."""
+        if self._is_early:
+            self._post.go_on()
+            return
         now = self._clock.monotonic()
         lasted, self._last = now - self._last, now
-        too_late = now - self._began + lasted > TELL_AFTER or lasted * len(left) > HOPELESS
-        if self._early is None and too_late:
-            self._early = self._deliver(settlements, left)
+        if now - self._began + lasted > TELL_AFTER or lasted * len(left) > HOPELESS:
+            self._is_early = True
+            answered = [*self._settled, *settlements]
+            self._post.begin(self._clock.now(), answered, pauses=self._pauses, under_way=left)
+            self._post.go_on(EARLY)
 
     def finish(self, settlements: Sequence[Settlement]) -> Delivery:
         """After the last change: tell the rest. What both rounds did."""
-        delivery = self._deliver(settlements, ())
-        return delivery if self._early is None else delivery.after(self._early)
-
-    def _deliver(self, settlements: Sequence[Settlement], left: Sequence[Intent]) -> Delivery:
-        answered = [*self._settled, *settlements]
-        return self._post.deliver(self._clock.now(), answered, pauses=self._pauses, under_way=left)
+        return self._post.deliver(self._clock.now(), [*self._settled, *settlements], pauses=self._pauses)

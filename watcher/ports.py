@@ -114,13 +114,15 @@ class RegionPorts:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An alert on its way to one topic. attempts: failed ones so far. id is the deduplication id."""
+    """An alert on its way to one topic. attempts: failed ones so far. id is the deduplication id. first_failed_at: when
+    the first of them failed, None while none has."""
 
     id: str
     topic_arn: str
     alert: Alert
     attempts: int = 0
     next_attempt: float = 0.0
+    first_failed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class Store(Protocol):
 
     def outbox(self, now: float) -> Sequence[Thread]:
         """All threads with undelivered messages whose oldest one is due (``next_attempt`` not after now), those first
-        whose oldest message is older."""
+        whose oldest message is older. A message that cannot be read is given up and left out."""
 
     def hearers(self, incident: str) -> Sequence[str]:
         """ARNs of the topics that have heard of an incident and not of its end, or have messages of it waiting."""
@@ -201,14 +203,16 @@ class Store(Protocol):
         """Close messages of one thread that were delivered, together. One transaction."""
 
     def silenced(self, messages: Sequence[Outgoing], now: float) -> None:
-        """Close messages of one thread that a pause has made pointless; they were never sent. One transaction."""
+        """Close messages of one thread that a pause or newer ones have made pointless; they were never sent. One
+        transaction."""
 
     def failed(self, messages: Sequence[Outgoing], now: float, error: str, next_attempt: float | None) -> None:
         """Count a failed attempt at all of them; ``next_attempt`` None gives them up (they stay in the store as dead).
         One transaction."""
 
     def pauses(self, now: float) -> Sequence[Pause]:
-        """Pauses that have not ended by ``now``, the one that began last first. Other processes add and end them."""
+        """Pauses that have not ended by ``now``, the one that began last first. Other processes add and end them. One
+        that cannot be read stands as one that asks for advice only."""
 
     def pause(self, pause: Pause) -> None:
         """Add a pause; one of the same match and Region is replaced."""

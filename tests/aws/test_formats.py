@@ -47,7 +47,7 @@ def test_text_is_for_people_then_for_machines() -> None:
         "\n"
         "table orders, index by-day, account 123456789012, us-east-1\n"
         "critical, worsened, cause provisioned\n"
-        "incident orders-1795348800, message 2, since 2026-11-22T12:00:00Z, as of 2026-11-22T12:01:30Z\n"
+        "incident orders-1795348800, message 2, opened 2026-11-22T12:00:00Z, as of 2026-11-22T12:01:30Z\n"
     )
     assert json.loads(machines) == {
         "incident": "orders-1795348800",

@@ -257,3 +257,44 @@ def test_against_a_stand_in_server(moto: AwsClients, name: str, *, fifo: bool) -
     with pytest.raises(DeliveryError) as caught:
         notifier.publish(Outgoing("m-2", topic, ALERT))
     assert (caught.value.retryable, caught.value.of_message) == (False, False)
+
+
+STORM = replace(
+    ALERT,
+    table=replace(ALERT.table, name=""),
+    severity=Severity.CRITICAL,
+    tables=("billing", "carts", "orders"),
+    critical=("carts", "orders"),
+)
+
+
+@pytest.mark.parametrize(
+    ("match", "severities", "wanted"),
+    [
+        pytest.param("billing", {Severity.CRITICAL}, False, id="its table only warns, whatever the others do"),
+        pytest.param("billing", {Severity.WARNING}, True, id="its table warns, as it asked for"),
+        pytest.param("carts", {Severity.CRITICAL}, True, id="its table is critical"),
+        pytest.param("*", {Severity.CRITICAL}, True, id="one of its tables is critical"),
+        pytest.param("*", {Severity.WARNING}, False, id="critical is what it has not asked for"),
+        pytest.param("users", set(Severity), False, id="none of its tables"),
+    ],
+)
+def test_a_storm_is_as_severe_as_the_tables_of_the_route(
+    match: str, severities: set[Severity], *, wanted: bool
+) -> None:
+    assert Route(PAGES, match=match, severities=frozenset(severities)).wants(STORM) is wanted
+
+
+@pytest.mark.parametrize(
+    ("match", "now", "quiet"),
+    [
+        pytest.param("billing", MIDNIGHT, True, id="its table only warns"),
+        pytest.param("billing", NOON, False, id="out of its quiet hours"),
+        pytest.param("*", MIDNIGHT, False, id="one of its tables is critical"),
+        pytest.param("users", MIDNIGHT, False, id="its tables have changed since: the alert's own severity"),
+    ],
+)
+def test_quiet_hours_hold_a_storm_by_the_tables_of_the_route(
+    faked: AwsClients, match: str, now: float, *, quiet: bool
+) -> None:
+    assert sns_notifier(faked, [Route(PAGES, match=match, quiet=NIGHT)]).is_quiet(PAGES, STORM, now) is quiet

@@ -230,7 +230,7 @@ def measure(fleet: Fleet, directory: Path, *, sleeps: bool = True) -> Figures:
             region_rules=RegionRules() if fleet.folding else RegionRules(storm_tables=0),
         )
         storms = [fleet.begins(storm) for storm in range(fleet.storms)]
-        minute, end = START + MINUTE * 5, storms[-1] + MINUTE * (WATCHED + 2)
+        minute, end = START + MINUTE * 5, storms[-1] + MINUTE * (APART - 1)
         while minute < end:
             clock.jump(minute + alignment.offset - clock.now())
             slow.is_timed = any(0 <= minute - begins < MINUTE * WATCHED for begins in storms)

@@ -36,10 +36,12 @@ from watcher.core.model import (
     Answer,
     Billing,
     Dimension,
+    Intent,
     Kind,
     Metric,
     Query,
     ScalableTarget,
+    Settlement,
     Status,
     TableDescription,
     TableObservation,
@@ -47,6 +49,7 @@ from watcher.core.model import (
 from watcher.core.policy import AutoScaling, Bounds, Links, TablePolicy
 from watcher.core.reasons import Cause, Mode, Outcome, Reason, Severity
 from watcher.core.state import Blocked, Incident, Normal, Refusal, TableState
+from watcher.core.telling.done import after_refusals
 
 GOLDEN = Path(__file__).with_name("golden")
 WIDTH = 110
@@ -56,16 +59,25 @@ INDEXED = table(index=throughput(50, 50))
 
 @dataclass(frozen=True, slots=True)
 class Situation:
+    """answer: what AWS then says to the change, and its words; None where it has not answered."""
+
     title: str
     seen: TableObservation
     rules: TablePolicy
     state: TableState | None = None
+    answer: tuple[Outcome, str] | None = None
 
     @property
     def alert(self) -> Alert:
-        """The one message of it."""
+        """The one message of it, as AWS's answer leaves it where there is one."""
         rules = replace(self.rules, links=LINKS)
-        return only(run(self.seen, rules=rules, state=self.state, now=self.seen.described_at).alerts)
+        result = run(self.seen, rules=rules, state=self.state, now=self.seen.described_at)
+        alert = only(result.alerts)
+        if self.answer is None:
+            return alert
+        outcome, detail = self.answer
+        intents = [Intent("i", alert.time, action) for action in result.actions]
+        return after_refusals(alert, [Settlement(intent, outcome, alert.time + 2.0, detail) for intent in intents])
 
 
 def incident(
@@ -128,6 +140,8 @@ def capacity() -> Iterator[Situation]:
     yield Situation("raised", starved(), act)
     yield Situation("raised to the configured maximum", starved(), policy(bounds=Bounds(5, 400)))
     yield Situation("raised, and the maximum is below the demand", starved(), policy(bounds=Bounds(5, 150)))
+    denied = (Outcome.DENIED, "User watcher is not authorized to perform: dynamodb:UpdateTable")
+    yield Situation("raised, and AWS then denies it", starved(), act, answer=denied)
     yield Situation("advised", starved(), advise)
     yield Situation(
         "advised, and the maximum is below the demand", starved(), policy(Mode.ADVISE, bounds=Bounds(5, 150))
@@ -239,7 +253,7 @@ def coming_back() -> Iterator[Situation]:
     )
     yield Situation("resolved soon", observed(), act, TableState(incident=incident(opened=960.0, sequence=2)))
     yield Situation(
-        "resolved after long, and several causes",
+        "resolved after long",
         observed(),
         act,
         TableState(incident=incident(Cause.KEY_RANGE, opened=21_600.0, sequence=5, events=1_204_500.0)),
@@ -280,6 +294,12 @@ def index() -> Iterator[Situation]:
         policy(),
         TableState(incident=incident(index=INDEX, events=600.0)),
     )
+    yield Situation(
+        "resolved: a change of it was held",
+        observed(INDEXED),
+        policy(),
+        TableState(incident=incident(Cause.CANNOT_ACT, index=INDEX, events=0.0, peak=0.0)),
+    )
 
 
 def trace(label: str, events: float) -> KeyTrace:
@@ -298,23 +318,41 @@ UNREAD = KeySample(NOON, NOON, note="cloudwatch:GetInsightRuleReport is denied",
 HOT = {(TABLE_WRITE, Cause.KEY_RANGE): dict.fromkeys(range(1, 6), 306.0)}
 
 
+def heated(sample: KeySample | None = None) -> TableObservation:
+    """Several partitions' traffic, of which one is over its limit."""
+    described = table(throughput(write=2000))
+    return observed(described, {TABLE_WRITE: even(1400)}, causes=HOT, hot_keys={"": sample} if sample else None)
+
+
 def keys() -> Iterator[Situation]:
-    yield Situation("the key is named", observed(causes=HOT, hot_keys={"": NAMED}), policy())
-    yield Situation("the keys cannot be read", observed(causes=HOT, hot_keys={"": UNREAD}), policy())
-    yield Situation("keys are not sampled", observed(causes=HOT), policy())
+    wide = policy(bounds=Bounds(5, 4000), index_bounds=Bounds(5, 4000))
+    yield Situation("the key is named", heated(NAMED), wide)
+    yield Situation("the keys cannot be read", heated(UNREAD), wide)
+    yield Situation("keys are not sampled", heated(), wide)
     yield Situation(
         "of an index",
-        observed(INDEXED, causes={(INDEX_WRITE, Cause.KEY_RANGE): {1: 300, 2: 200}}),
-        policy(),
+        observed(
+            table(throughput(write=2000), index=throughput(50, 2000)),
+            {TABLE_WRITE: even(1400), INDEX_WRITE: even(1400)},
+            causes={(INDEX_WRITE, Cause.KEY_RANGE): {1: 12_000, 2: 9000}},
+        ),
+        wide,
     )
     yield Situation(
         "the key is named after the first message",
-        observed(causes=HOT, hot_keys={"": NAMED}),
-        policy(),
-        TableState(incident=incident(Cause.KEY_RANGE, opened=120.0, bad=120.0, severity=Severity.CRITICAL)),
+        heated(NAMED),
+        wide,
+        TableState(incident=incident(Cause.KEY_RANGE, opened=120.0, bad=120.0)),
     )
-    mixed = {(TABLE_WRITE, Cause.PROVISIONED): {1: 60.0}, (TABLE_WRITE, Cause.KEY_RANGE): {1: 400.0}}
-    yield Situation("two causes at once", observed(causes=mixed), policy())
+    yield Situation(
+        "the key is named, and it is worse",
+        heated(NAMED),
+        wide,
+        TableState(incident=incident(Cause.UNCLASSIFIED, opened=120.0, bad=120.0, peak=0.002)),
+    )
+    mixed = {(TABLE_WRITE, Cause.PROVISIONED): {1: 600.0}, (TABLE_WRITE, Cause.KEY_RANGE): {1: 8000.0}}
+    both = observed(table(throughput(write=2000)), {TABLE_WRITE: even(1200)}, causes=mixed)
+    yield Situation("two causes at once", both, wide)
     yield Situation("AWS gives no cause", observed(throttled={TABLE_WRITE: {4: 300}}), policy())
     yield Situation("resolved", observed(), policy(), TableState(incident=incident(Cause.KEY_RANGE)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -42,8 +43,9 @@ from watcher.core.reasons import Cause, IncidentState, Mode, Outcome, Reason, Se
 from watcher.core.state import Blocked, Incident, TableState
 from watcher.core.telling.by_hand import set_minimum, update_table
 from watcher.core.telling.case import longest_held
-from watcher.core.telling.done import after_refusal
+from watcher.core.telling.done import after_refusals
 from watcher.core.telling.names import ordinal
+from watcher.core.telling.subject import refused_subject
 
 
 def told(seen: TableObservation, rules: TablePolicy | None = None, state: TableState | None = None) -> Alert:
@@ -131,7 +133,7 @@ def of_key_range(sample: KeySample) -> Alert:
 def test_a_hot_key_is_named_with_what_to_do() -> None:
     text = of_key_range(NAMED)
 
-    assert text.subject == "orders: writes throttled, one key is too hot"
+    assert text.subject == "orders: writes throttled, one key is too hot; not raised, capacity cannot help"
     assert "key:54a317ed989b" in dict(text.facts)["hot keys"]
     assert dict(text.facts)["keys"].startswith(
         "key:54a317ed989b 98 % of the throttled requests, 300 throttles a minute"
@@ -142,7 +144,7 @@ def test_a_hot_key_is_named_with_what_to_do() -> None:
 def test_keys_that_cannot_be_read_are_not_no_hot_keys() -> None:
     text = of_key_range(UNREAD)
 
-    assert text.subject == "orders: writes throttled, one key range is too hot"
+    assert text.subject == "orders: writes throttled, one key range is too hot; not raised, capacity cannot help"
     assert "GetInsightRuleReport is denied" in dict(text.facts)["hot keys"]
     assert "keys" not in dict(text.facts)
     assert "`watcher hot-keys orders`" in text.todo
@@ -168,6 +170,32 @@ def test_shortened(limit: int, text: str) -> None:
 def test_the_name_gives_way_before_the_news() -> None:
     assert headed("orders", "resolved", 99) == "orders: resolved"
     assert headed("n" * 50, "x" * 60, 99) == "n" * 34 + "...: " + "x" * 60
+
+
+def test_two_demands_in_one_message_say_which_is_which() -> None:
+    falling = {(TABLE_WRITE, Cause.PROVISIONED): {1: 3000.0, 2: 6000.0, 3: 6000.0}}
+    alert = told(observed(consumed=BUSY, causes=falling))
+    assert dict(alert.facts)["demand"] == "200/s at the highest, 150/s in the newest minute"
+    assert "Why: demand 150/s" in alert.done
+
+
+@pytest.mark.parametrize(
+    ("raised", "lowered", "done"),
+    [
+        pytest.param(
+            NOON - 30.0,
+            None,
+            "Raised writes to 400 30 s ago; waiting to see it at work.",
+            id="raised half a minute ago",
+        ),
+        pytest.param(
+            float(ago(5)), NOON - 30.0, "Nothing. Writes: ", id="lowered since: the raise is no answer to this"
+        ),
+    ],
+)
+def test_a_raise_just_made_is_not_told_as_nothing(raised: float, lowered: float | None, done: str) -> None:
+    state = TableState(remembered(TABLE_WRITE, expected=400, raised_at=raised, lowered_at=lowered))
+    assert told(starved(table(throughput(write=400))), state=state).done.startswith(done)
 
 
 # --- what is held
@@ -253,6 +281,7 @@ def test_what_worsens_after_it_came_back_is_worse_and_no_second_return() -> None
     alert = told(observed(consumed=BUSY, causes=STARVED), state=state)
     assert alert.state is IncidentState.WORSENED
     assert alert.subject.startswith("orders: worse (critical): ")
+    assert dict(alert.facts)["before"] == "warning: cause not given by AWS, 1.0 % of requests at its worst"
     assert alert.sentence.startswith("Writes of orders")
 
 
@@ -366,23 +395,82 @@ def settled(outcome: Outcome, detail: str = "") -> Settlement:
         pytest.param(
             Outcome.INVALID,
             "what",
-            "Mend what AWS's words name; until then raise writes to 400 by hand.",
-            id="anything else",
+            "Mend what AWS's words name: the same call made by hand is refused too.",
+            id="a call that is wrong in itself",
         ),
     ],
 )
 def test_a_raise_that_is_then_refused_is_nothing_to_wait_for(outcome: Outcome, detail: str, todo: str) -> None:
-    alert = after_refusal(told(observed(consumed=BUSY, causes=STARVED)), settled(outcome, detail))
+    alert = after_refusals(told(observed(consumed=BUSY, causes=STARVED)), [settled(outcome, detail)])
     assert alert.todo == todo
     assert dict(alert.facts)["cost"] == "no change: it was not accepted"
+    assert alert.subject == "orders: writes throttled, too little capacity; not raised, AWS refused it"
+    assert alert.done.startswith("Nothing: AWS refused it. Tried: Raising writes 100 to 400. Why: ")
+
+
+def test_what_is_refused_in_part_is_done_in_part() -> None:
+    alert = told(observed(consumed=BUSY, causes=STARVED))
+    after = after_refusals(alert, [settled(Outcome.APPLIED), settled(Outcome.BUSY, "in use")])
+    assert after.done == f"Only a part of it: AWS refused it (writes to 400). {alert.done}"
+    assert after.subject == alert.subject
+    assert dict(after.facts)["cost"] == dict(alert.facts)["cost"]
+
+
+def test_a_refused_change_that_the_message_does_not_tell_of_leaves_its_words() -> None:
+    alert = told(observed(consumed=BUSY, causes=STARVED))
+    action = Action(KEY, Lever.CAPACITY, (Change(TABLE_READ, 90, 80),), Mode.ACT)
+    after = after_refusals(alert, [Settlement(Intent("i", NOON, action), Outcome.DENIED, NOON + 2.0, DENIED)])
+    assert (after.subject, after.done, after.todo) == (alert.subject, alert.done, alert.todo)
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "prefix", "subject"),
+    [
+        pytest.param(
+            "t",
+            "i",
+            "",
+            "t: writes of index i throttled, too little capacity; not raised, AWS refused it",
+            id="all of it fits",
+        ),
+        pytest.param(
+            "orders-of-the-north",
+            "by-customer",
+            "",
+            "orders-of-the-north: writes of index by-customer throttled; not raised, AWS refused it",
+            id="the cause gives way",
+        ),
+        pytest.param(
+            "n" * 60,
+            "by-customer-and-day",
+            "worse: ",
+            f"{'n' * 31}...: worse: writes of an index throttled; not raised, AWS refused it",
+            id="the names give way",
+        ),
+        pytest.param(
+            "n" * 60,
+            "by-customer-and-day",
+            "still open after 24 h: ",
+            f"{'n' * 31}...: still open after 24 h: writes of an index throttled; not raised",
+            id="who refused it gives way last",
+        ),
+    ],
+)
+def test_a_refused_raise_keeps_no_deed_in_its_subject(name: str, index: str, prefix: str, subject: str) -> None:
+    long = f"{prefix}writes of index {index} throttled, too little capacity; raising 50 to 400, its maximum"
+    alert = told(observed(consumed=BUSY, causes=STARVED))
+    alert = replace(alert, table=replace(KEY, name=name), index=index, subject=f"{name}: {long}")
+    found = refused_subject(alert, "AWS refused it")
+    assert found == subject
+    assert len(found) <= 99
 
 
 @pytest.mark.parametrize("outcome", [Outcome.APPLIED, Outcome.UNKNOWN, Outcome.ADVISED, Outcome.PENDING])
 def test_what_is_not_refused_is_told_as_it_was(outcome: Outcome) -> None:
     alert = told(observed(consumed=BUSY, causes=STARVED))
-    assert after_refusal(alert, settled(outcome)) == alert
+    assert after_refusals(alert, [settled(outcome)]) == alert
 
 
 def test_a_refused_change_is_not_the_matter_where_capacity_is_not_the_cure() -> None:
     alert = told(observed(causes=HOT))
-    assert after_refusal(alert, settled(Outcome.DENIED, DENIED)).todo == alert.todo
+    assert after_refusals(alert, [settled(Outcome.DENIED, DENIED)]).todo == alert.todo

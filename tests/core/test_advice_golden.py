@@ -94,8 +94,9 @@ def test_every_message_carries_what_the_issue_asks_for(situation: Situation, ale
     assert names[0] == "since"
     assert alert.done
     is_on_demand = not any(situation.seen.description.throughputs[""].units.values())
-    assert ("decreases left" in names) is not is_on_demand
-    assert ("cost" in names) is not is_on_demand
+    is_of_capacity = alert.cause not in (Cause.SLOW, Cause.BLIND) and not is_on_demand
+    assert ("decreases left" in names) is is_of_capacity
+    assert ("cost" in names) is is_of_capacity
     if alert.cause in THROTTLING and "calm at the moment" not in alert.subject:
         assert {"demand", "consumed", "provisioned", "throttled"} <= set(names)
 
@@ -122,6 +123,9 @@ def changes_of(situation: Situation) -> dict[Dimension, tuple[int, int]]:
 def test_the_cost_is_the_decisions(situation: Situation, alert: Alert) -> None:
     cost = dict(alert.facts).get("cost", "")
     changes = changes_of(situation)
+    if situation.answer is not None:
+        assert cost == "no change: it was not accepted"
+        return
     if not cost or not changes or "Auto Scaling's minimum" in alert.done:
         return
     amount = sum(24 * PROVISIONED_PRICE[d.kind] * (after - before) for d, (before, after) in changes.items())
@@ -131,7 +135,7 @@ def test_the_cost_is_the_decisions(situation: Situation, alert: Alert) -> None:
 
 @EVERY_DECIDED
 def test_what_was_decided_is_in_the_subject(situation: Situation, alert: Alert) -> None:
-    if alert.state is IncidentState.RESOLVED or "Auto Scaling's minimum" in alert.done:
+    if alert.state is IncidentState.RESOLVED or "Auto Scaling's minimum" in alert.done or situation.answer is not None:
         return
     for before, after in changes_of(situation).values():
         assert f"{before} to {after}" in alert.subject
@@ -143,7 +147,7 @@ def test_what_is_provisioned_is_what_describe_table_says(situation: Situation, a
     if told is None or told == "on demand":
         return
     described = {
-        str(units) for part in situation.seen.description.throughputs.values() for units in part.units.values()
+        f"{units:,}" for part in situation.seen.description.throughputs.values() for units in part.units.values()
     }
     assert told.removesuffix(" units/s") in described
 
@@ -154,6 +158,19 @@ def test_a_command_by_hand_names_the_number_that_is_asked_for() -> None:
         command, needed = facts.get("by hand", ""), facts.get("needed", "").removesuffix(" units/s")
         if command and needed:
             assert needed in command
+
+
+@EVERY_DECIDED
+def test_what_aws_refused_reads_like_no_deed(situation: Situation, alert: Alert) -> None:
+    is_refused = situation.answer is not None
+    assert alert.done.startswith("Nothing: AWS refused it. Tried: ") is is_refused
+    assert alert.subject.endswith("; not raised, AWS refused it") is is_refused
+
+
+@EVERY
+def test_every_subject_says_what_was_done_about_it(alert: Alert) -> None:
+    if alert.state is not IncidentState.RESOLVED and "calm at the moment" not in alert.subject:
+        assert "; " in alert.subject
 
 
 def test_an_advice_never_reads_like_a_deed() -> None:
@@ -211,7 +228,9 @@ def test_a_message_says_since_when() -> None:
 
 def test_a_reader_sees_the_key_in_the_first_screen() -> None:
     text = printed(Situation("", observed(causes=HOT, hot_keys={"": NAMED}), policy()).alert)
-    assert text.splitlines()[0] == "Subject: orders: writes throttled, one key is too hot"
+    assert text.splitlines()[0] == (
+        "Subject: orders: writes throttled, one key is too hot; not raised, capacity cannot help"
+    )
     assert "key:54a317ed989b" in text
 
 

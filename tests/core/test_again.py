@@ -219,3 +219,21 @@ def test_blind_slow_or_throttled_it_is_the_same_incident() -> None:
     seen = observed(consumed={TABLE_WRITE: [70.0, *[None] * 9]}, silent=(TABLE_READ,))
     blind = run(seen, state=TableState(last_incident=resolved()))
     assert only(blind.alerts).incident == "i"
+
+
+# -- a clock that was wrong --------------------------------------------------------------------------------------------
+
+DAY = 24.0 * HOUR
+
+
+def test_an_incident_of_a_clock_that_was_ahead_waits_for_its_end_from_now_on() -> None:
+    known = incident(opened_at=NOON + DAY, last_bad=NOON + DAY, followed_at=NOON + DAY, bad_since=NOON + DAY)
+    after = run(observed(), state=TableState(incident=known)).state.incident
+    assert after is not None
+    assert {after.opened_at, after.last_bad, after.followed_at} == {float(NOON)}
+
+
+def test_one_resolved_by_a_clock_that_was_ahead_comes_back_for_an_hour_only() -> None:
+    after = run(observed(), state=TableState(last_incident=resolved(-DAY))).state.last_incident
+    assert after is not None
+    assert after.closed_at == NOON

@@ -419,3 +419,13 @@ def test_silence_neither_resolves_nor_prolongs_it() -> None:
     result = run(seen, rules=AT_MAX, state=state)
     assert result.alerts == ()
     assert result.state.blocked == state.blocked
+
+
+@pytest.mark.parametrize("reason", [Reason.HOLD_AT_MAX, Reason.HOLD_BUSY], ids=["still held", "passing by"])
+def test_nothing_is_held_since_an_instant_to_come(reason: Reason) -> None:
+    """A clock that was a day ahead has left it."""
+    wish = Wish(100, 200, Reason.RAISE_DEMAND, "wanted")
+    want = Want(wish, wish.held(reason, "held"), demand=130.0, event=0, most=1_000)
+    before = Blocked(Reason.HOLD_AT_MAX, NOON + 86_400.0, rising=True)
+    (after,) = followed(NOON, policy(), None, {TABLE_WRITE: before}, {TABLE_WRITE: want}).values()
+    assert after.since == NOON

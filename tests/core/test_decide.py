@@ -661,7 +661,7 @@ def test_floors_of_known_events(outlook: Outlook | None, seen: View, least: Floo
         ),
         pytest.param(
             wished(seeing(70), view(cause=Cause.KEY_RANGE)),
-            "one key range is over its partition's limit, which capacity cannot lift; demand 70/s on 100",
+            "one key range is over its partition's limit, which capacity cannot lift; consuming 70/s on 100",
             id="a hot key",
         ),
         pytest.param(

@@ -142,6 +142,36 @@ def test_attribution_of_a_tables_writes(own: DimensionState, index: DimensionSta
 
 
 @pytest.mark.parametrize(
+    ("before", "minute", "causes"),
+    [
+        pytest.param({}, 1, {P: 80}, id="nothing before it: a full minute explains itself"),
+        pytest.param({2: {P: 50}}, 1, {P: 80}, id="too little capacity a minute ago, and still"),
+        pytest.param({2: {K: 50}}, 1, {}, id="a hot key a minute ago: until the causes are out, nothing is guessed"),
+        pytest.param({2: {K: 50}}, 4, {P: 80}, id="240 s later they are out, and none was named"),
+        pytest.param({2: {K: 26, P: 25}}, 1, {}, id="mostly a hot key"),
+        pytest.param({2: {K: 25, P: 26}}, 1, {P: 80}, id="mostly too little capacity"),
+        pytest.param({3: {P: 50}, 2: {K: 50}}, 1, {}, id="the last classified minute counts"),
+        pytest.param({11: {K: 50}}, 1, {}, id="ten minutes before it still do"),
+        pytest.param({12: {K: 50}}, 1, {P: 80}, id="eleven do not"),
+    ],
+)
+def test_a_full_minute_whose_causes_are_late_is_no_demand_after_a_hot_key(
+    before: dict[int, dict[Cause, float]], minute: int, causes: dict[Cause, float]
+) -> None:
+    shift = minute - 1
+    series: dict[Cause, dict[int, float]] = {}
+    for back, events in before.items():
+        for cause, count in events.items():
+            series.setdefault(cause, {})[ago(back + shift)] = count
+    state = DimensionState(
+        consumed=Series({ago(minute): 6000.0}),
+        throttled=Series({ago(minute): 80.0}),
+        causes={cause: Series(dict(sorted(points.items()))) for cause, points in series.items()},
+    )
+    assert attribute(NOON, TABLE_WRITE, {TABLE_WRITE: state}, ago(minute), 6000.0, 100) == causes
+
+
+@pytest.mark.parametrize(
     ("dimension", "starving"),
     [
         pytest.param(TABLE_READ, INDEX_READ, id="reads of an index hold nothing back"),

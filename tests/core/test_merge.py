@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.core.merge import merged
+from watcher.core.merge import delayed, merged
 from watcher.core.model import Alert, TableKey
 from watcher.core.reasons import Cause, IncidentState, Severity
+from watcher.core.words import time_of_day
 
 T = 1_790_000_400.0  # 14:20:00Z
 OPEN, WORSE, OVER = IncidentState.OPEN, IncidentState.WORSENED, IncidentState.RESOLVED
@@ -97,10 +98,7 @@ def test_the_story_of_what_worsened_says_when_it_began_and_all_that_was_done() -
     assert story.sentence == (
         "Sentence 2. This is the first message of it: opened at 14:21 UTC, worsened at 14:22 UTC."
     )
-    assert story.facts == (
-        ("demand", "200/s"),
-        ("story", "14:21 UTC opened: subject 1; 14:22 UTC worsened: subject 2"),
-    )
+    assert story.facts == (("demand", "200/s"),)
     assert story.done == "At 14:21 UTC: Deed 1. At 14:22 UTC: Deed 2."
 
 
@@ -111,6 +109,58 @@ def test_the_story_of_what_is_over_says_how_bad_it_was_at_its_worst() -> None:
         "worsened at 14:23 UTC, resolved at 14:24 UTC. At its worst: Sentence 2."
     )
     assert ("demand, at its worst", "200/s") in story.facts
+
+
+def test_of_the_worst_only_what_tells_how_bad_it_was_is_kept() -> None:
+    names = (
+        "since", "demand", "consumed", "provisioned", "throttled", "hot keys", "keys", "hot keys of index by-day",
+        "keys of index by-day", "decreases left", "cost", "by hand",
+    )  # fmt: skip
+    first, last = message(1, OPEN, facts=tuple((name, "x") for name in names)), message(2, OVER)
+    assert [name for name, _ in merged([first, last], told=False).facts[1:]] == [
+        f"{name}, at its worst"
+        for name in (
+            *("demand", "provisioned", "throttled", "hot keys", "keys"),
+            *("hot keys of index by-day", "keys of index by-day"),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "subject"),
+    [
+        pytest.param("o w", False, "orders: writes throttled", id="who has heard nothing hears of nothing worse"),
+        pytest.param("o w", True, "orders: worse: writes throttled", id="who knows of it hears that it is worse"),
+        pytest.param("w w", False, "orders: worse: writes throttled", id="as who hears that it has worsened"),
+    ],
+)
+@pytest.mark.parametrize("severity", Severity)
+def test_the_subject_fits_the_state(text: str, told: bool, subject: str, severity: Severity) -> None:  # noqa: FBT001 - a column
+    worse = "worse (critical): " if severity is CRITICAL else "worse: "
+    first, last = messages(text)
+    last = replace(last, subject=f"orders: {worse}writes throttled", severity=severity)
+    story = merged([first, last], told)
+    assert story.subject == subject.replace("worse: ", worse)
+    assert (story.state is OPEN) == ("worse" not in story.subject)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "begins"),
+    [
+        pytest.param(300, "Sentence 1.", id="five minutes late is in time"),
+        pytest.param(
+            301, "Delayed until 14:26 UTC; what follows is of 14:21 UTC: Sentence 1.", id="a second more is late"
+        ),
+        pytest.param(
+            86_400, "Delayed until 14:21 UTC; what follows is of 2026-09-21 14:21 UTC: Sentence 1.", id="a day late"
+        ),
+    ],
+)
+def test_a_message_that_was_held_says_so_first(seconds: int, begins: str) -> None:
+    one = message(1, OPEN)
+    late = delayed(one, one.time + seconds)
+    assert late.sentence == begins
+    assert replace(late, sentence=one.sentence) == one
 
 
 def test_the_story_of_what_came_back_tells_both_ends() -> None:
@@ -125,7 +175,7 @@ def test_the_story_of_what_came_back_tells_both_ends() -> None:
 def test_what_is_told_before_the_end_is_of_now_not_of_its_worst() -> None:
     story = merged(messages("o w! w"), told=False)
     assert "worst" not in story.sentence
-    assert [name for name, _ in story.facts] == ["demand", "story"]
+    assert [name for name, _ in story.facts] == ["demand"]
 
 
 def test_of_several_severest_messages_the_newest_tells_the_worst() -> None:
@@ -148,6 +198,36 @@ def test_a_deed_told_twice_was_done_once() -> None:
     first, second, third = messages("o w r")
     again = [first, second, replace(third, done=first.done)]
     assert merged(again, told=False).done == "At 14:21 UTC: Deed 1. At 14:22 UTC: Deed 2."
+
+
+@pytest.mark.parametrize(
+    ("deeds", "done"),
+    [
+        pytest.param(
+            ("Nothing. Writes: held at 812/s.", "Nothing. Writes: held at 830/s."),
+            "Nothing. Writes: held at 830/s.",
+            id="that nothing was done is told once, with the newest reason",
+        ),
+        pytest.param(
+            ("Nothing.", "Nothing, this is advice only.", "Writes: raised."),
+            "At 14:22 UTC: Nothing, this is advice only. At 14:23 UTC: Writes: raised.",
+            id="and of each time before a deed",
+        ),
+        pytest.param(
+            ("Writes: raised to 2.", "Writes: raised to 4."),
+            "At 14:21 UTC: Writes: raised to 2. At 14:22 UTC: Writes: raised to 4.",
+            id="two deeds are two, however alike",
+        ),
+        pytest.param(
+            ("Nothing. A.", "Writes: raised.", "Nothing. B."),
+            "At 14:21 UTC: Nothing. A. At 14:22 UTC: Writes: raised. At 14:23 UTC: Nothing. B.",
+            id="with a deed between them both times stay",
+        ),
+    ],
+)
+def test_what_was_done_is_told_in_order_and_idleness_once(deeds: tuple[str, ...], done: str) -> None:
+    waiting = [message(number, OPEN if number == 1 else WORSE, done=one) for number, one in enumerate(deeds, start=1)]
+    assert merged(waiting, told=False).done == done
 
 
 @pytest.mark.parametrize(
@@ -181,5 +261,5 @@ def test_whatever_waits_the_newest_news_is_told_at_the_severity_of_the_worst(tex
     assert (story.state is OVER) == (heard[-1].state is OVER)
     assert (story.severity is CRITICAL) == any(one.severity is CRITICAL for one in heard)
     if len(heard) > 1:
-        assert all(one.subject in dict(story.facts)["story"] for one in heard)
+        assert all(f" at {time_of_day(one.time, one.time)}" in story.sentence for one in heard)
         assert all(one.done in story.done for one in heard)

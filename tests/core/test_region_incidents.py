@@ -167,11 +167,11 @@ def test_in_the_dark_nobody_can_tell_whether_a_permission_is_back() -> None:
 @pytest.mark.parametrize(
     ("denied", "severity", "losses"),
     [
-        pytest.param((TARGETS,), Severity.WARNING, "nothing is changed, since another scaler", id="other scalers"),
+        pytest.param((TARGETS,), Severity.CRITICAL, "nothing is changed, since another scaler", id="other scalers"),
         pytest.param((REPORTS,), Severity.WARNING, "hot keys are not named", id="keys of Contributor Insights"),
         pytest.param((Denial("ListTables", "no"),), Severity.WARNING, "new tables are not noticed", id="listing"),
         pytest.param((Denial("ListMetrics", "no"),), Severity.WARNING, "latency of operations", id="operations"),
-        pytest.param((Denial("UpdateTable", "no", ("a",)),), Severity.WARNING, "capacity is not changed", id="acting"),
+        pytest.param((Denial("UpdateTable", "no", ("a",)),), Severity.CRITICAL, "capacity is not changed", id="acting"),
         pytest.param((Denial("DescribeTable", "no", ("a",)),), Severity.CRITICAL, "not watched", id="a table's sight"),
     ],
 )
@@ -194,7 +194,67 @@ def test_a_permission_denied_for_some_tables_names_them() -> None:
 def test_refused_credentials_are_to_be_renewed() -> None:
     denial = Denial("GetMetricData", "the security token is expired", darkens=True, credentials=True)
     (alert,) = Life().see(replace(LOCKED, denied=(denial,)), 4)
-    assert alert.todo.startswith("Renew the watcher's AWS credentials")
+    assert alert.todo.startswith("Renew the watcher's AWS credentials, mount them")
+    assert alert.todo.endswith("Watch eu-west-1 by hand until then.")
+    assert "iam-policy" not in alert.todo
+    assert alert.subject == "eu-west-1: nobody is watching: AWS refuses the watcher's credentials"
+    assert alert.sentence.startswith("AWS refuses the watcher's credentials in eu-west-1 (GetMetricData): consumption")
+
+
+def test_credentials_that_only_some_calls_refuse_do_not_say_that_nobody_watches() -> None:
+    (alert,) = Life().see(replace(WELL, denied=(replace(REPORTS, credentials=True), Denial("ListTables", "no"))), 4)
+    assert alert.subject == "eu-west-1: AWS refuses the watcher's credentials"
+    assert "Renew" in alert.todo
+    assert "`watcher iam-policy` prints" in alert.todo
+    assert "by hand" not in alert.todo
+
+
+@pytest.mark.parametrize(
+    ("denied", "policy"),
+    [
+        pytest.param(REPORTS, "`watcher iam-policy` prints", id="reading"),
+        pytest.param(TARGETS, "`watcher iam-policy` prints", id="reading what another scaler holds"),
+        pytest.param(Denial("UpdateTable", "no", ("a",)), "`watcher iam-policy --mode act` prints", id="capacity"),
+        pytest.param(Denial("RegisterScalableTarget", "no"), "`watcher iam-policy --mode act` prints", id="a minimum"),
+        pytest.param(Denial("UpdateContributorInsights", "no"), "`watcher iam-policy --mode act`", id="sampling"),
+    ],
+)
+def test_the_policy_that_is_named_has_what_is_denied(denied: Denial, policy: str) -> None:
+    life = Life(rules=replace(RULES, repeats=(240.0,)))
+    (alert,) = life.see(replace(WELL, denied=(denied,)), 4)
+    assert policy in alert.todo
+    (reminder,) = life.see(WELL)
+    assert policy in reminder.todo
+
+
+@pytest.mark.parametrize(
+    ("denied", "acting", "severity", "done"),
+    [
+        pytest.param(
+            (TARGETS,), True, Severity.CRITICAL, "alerts go out, but no capacity is changed.", id="no table is changed"
+        ),
+        pytest.param(
+            (TARGETS,), False, Severity.WARNING, "but no capacity is changed.", id="and none was to be changed"
+        ),
+        pytest.param(
+            (Denial("UpdateTable", "no", ("a", "b")),), True, Severity.CRITICAL, "no capacity of a, b is", id="some"
+        ),
+        pytest.param(
+            (Denial("UpdateTable", "no", ("a",)), TARGETS), True, Severity.CRITICAL, "no capacity is changed", id="all"
+        ),
+        pytest.param((REPORTS,), True, Severity.WARNING, "Everything else goes on.", id="changes go on"),
+    ],
+)
+def test_what_goes_on_without_a_permission(
+    denied: tuple[Denial, ...],
+    acting: bool,  # noqa: FBT001 - a column
+    severity: Severity,
+    done: str,
+) -> None:
+    (alert,) = Life().see(replace(WELL, denied=denied, acting=acting), 4)
+    assert alert.severity is severity
+    assert done in alert.done
+    assert ("Raise capacity by hand" in alert.todo) == (severity is Severity.CRITICAL)
 
 
 def test_another_permission_lost_is_news_and_the_same_one_is_not() -> None:
@@ -270,6 +330,22 @@ def test_what_stays_open_is_told_again_at_its_intervals() -> None:
     ]
     assert [alert.sequence for alert in told] == [1, 2, 3, 4]
     assert {alert.state for alert in told} == {IncidentState.OPEN}
+    assert [alert.subject.split(": ")[1] for alert in told] == [
+        "nobody is watching; nothing could be read for 3 min",
+        "still open after 10 min",
+        "still open after 20 min",
+        "still open after 30 min",
+    ]
+    assert told[1].sentence.startswith("Still open after 10 min: nothing of eu-west-1 could be read")
+
+
+def test_what_comes_back_says_that_it_does() -> None:
+    life = Life()
+    life.see(DARK, 4)
+    life.see(WELL, 2)
+    (again,) = life.see(DARK, 4)
+    assert again.subject == "eu-west-1: again (2nd time): nobody is watching; nothing could be read for 3 min"
+    assert again.sentence.startswith("Again (2nd time): nothing of eu-west-1")
 
 
 def test_a_reminder_while_the_calm_lasts_says_that_it_is_calm() -> None:
@@ -327,3 +403,30 @@ def test_every_message_is_whole_and_fits_a_subject(cause: Cause) -> None:
         assert all(alert.attributes().values())
         assert dict(alert.links)["runbook"] == f"https://wiki.example.org/{cause.value}/ap-southeast-7"
         assert "page" in dict(alert.links)
+
+
+# ---- a clock that was wrong
+
+
+@pytest.mark.parametrize("ahead", [86_400.0, -86_400.0], ids=["a day ahead", "a day behind"])
+@pytest.mark.parametrize("passes", [2, 8], ids=["not yet told by then", "told by then"])
+def test_a_clock_that_was_wrong_holds_up_neither_beginning_nor_end(ahead: float, passes: int) -> None:
+    life = Life()
+    life.see(WELL)
+    life.now += ahead
+    told = life.see(DARK, passes)
+    life.now -= ahead
+    told += life.see(DARK, 6)
+    assert words(told) == [("open", "blind")]
+    assert words(life.see(WELL, 4)) == [("resolved", "blind")]
+    life.see(WELL, 61)
+    assert life.state.incidents == {}
+
+
+def test_what_was_resolved_by_a_clock_ahead_is_forgotten_in_time() -> None:
+    life = Life()
+    life.now += 86_400.0
+    assert words([*life.see(DARK, 4), *life.see(WELL, 3)]) == [("open", "blind"), ("resolved", "blind")]
+    life.now -= 86_400.0
+    life.see(WELL, 70)
+    assert life.state.incidents == {}

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from watcher.core.model import Alert, TableKey
+from watcher.core.model import Alert, Decision, Dimension, Kind, TableKey
 from watcher.core.policy import Links
-from watcher.core.reasons import AlertKind, Cause, IncidentState, Severity
+from watcher.core.reasons import AlertKind, Cause, IncidentState, Mode, Reason, Severity
 from watcher.core.region_state import RegionRules, RegionState
 from watcher.core.state import Incident
 from watcher.core.storm import Folding, Scene, fold
-from watcher.core.storm_words import Affected, Response
+from watcher.core.storm_words import COUNTED, Affected, Response, response_to
 from watcher.core.telling.names import SUBJECT_LIMIT
 from watcher.store.codec_incidents import REGION
 
@@ -40,6 +40,7 @@ class Tables:
     responses: dict[str, Response] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     retell: set[str] = field(default_factory=set)
+    paused: set[str] = field(default_factory=set)
     opened: Counter[str] = field(default_factory=Counter)
 
     def step(
@@ -71,7 +72,7 @@ class Tables:
         affected = {
             name: Affected(one, self.responses.get(name, Response.HELD)) for name, one in self.incidents.items()
         }
-        scene = Scene(REGION_KEY, affected, frozenset(before))
+        scene = Scene(REGION_KEY, affected, frozenset(before), frozenset(self.paused))
         folding = fold(self.now, self.rules, self.state, scene, alerts, Links())
         self.state = folding.state
         self.retell |= folding.retell
@@ -131,10 +132,27 @@ def test_tables_that_were_told_before_keep_their_own_thread(wait: float, storms:
         (storm,) = folding.told
         assert storm.tables == ("late",)
         assert storm.subject == "us-east-1: 10 tables throttle at once (9 told before)"
-        assert dict(storm.facts)["told before"] == ", ".join(names(9))
+        assert dict(storm.facts)["told before"] == ", ".join(f"{name} (not raised)" for name in names(9))
         over = tables.step([], [*names(9), "late"])
         assert [alert.table.name for alert in over.alerts if not alert.storm] == names(9)
         assert told(over) == [("resolved", 1)]
+        assert over.told[0].subject == "us-east-1: resolved, 1 table well again (9 more told on their own)"
+        assert over.told[0].sentence.endswith("9 more, listed as told before, have messages of their own.")
+
+
+def test_what_was_told_before_counts_in_all_that_is_counted() -> None:
+    tables = Tables(rules=replace(RULES, storm_tables=3))
+    tables.responses = {"t000": Response.RAISING}
+    tables.step(["t000"], severity=CRITICAL)
+    (storm,) = tables.step(["t001", "t002"]).told
+    assert storm.subject == "us-east-1: 3 tables throttle at once (1 told before), 1 critical; raising 1"
+    assert storm.sentence == "3 tables of us-east-1 (1 told before) throttle at once: 3 with too little capacity."
+    assert storm.done == "Raising 1, 2 not raised."
+    assert "the 2 tables that nothing raises" in storm.todo
+    assert dict(storm.facts)["told before"] == "t000 (critical, raising)"
+    assert storm.severity is WARNING  # the critical one has been told
+    (over,) = tables.step([], ["t001", "t002"]).told
+    assert over.subject == "us-east-1: resolved, 2 tables well again (1 more told on its own)"
 
 
 def test_a_storm_is_never_where_the_rules_say_never() -> None:
@@ -221,24 +239,49 @@ def test_a_change_of_kind_that_nobody_told_is_told_anew() -> None:
 # ---- how it goes on
 
 
-def test_a_storm_that_grows_tells_when_it_has_doubled() -> None:
+def test_whoever_joins_a_storm_is_told_in_the_same_pass_and_nobody_twice() -> None:
     tables = Tables()
     tables.step(names(10))
-    assert told(tables.step(names(9, start=10))) == []
-    assert told(tables.step(names(1, start=19))) == [("worsened", 20)]
-    assert told(tables.step(names(19, start=20))) == []
-    assert told(tables.step(names(1, start=39))) == [("worsened", 40)]
+    assert told(tables.step(names(1, start=10))) == [("worsened", 11)]
+    assert told(tables.step(names(9, start=11))) == [("worsened", 20)]
+    assert told(tables.step()) == []
+    assert told(tables.step(after=600)) == []
     assert len(tables.sent) == 3
 
 
-def test_the_first_critical_table_is_worth_a_message_and_the_second_is_not() -> None:
+def test_a_table_that_joins_as_the_storm_would_end_is_told_before_its_end() -> None:
+    tables = Tables()
+    tables.step(names(12))
+    newest = "t011"
+    for number in range(7):  # one after the other, each alone with the next
+        joins = f"t{100 + number}"
+        folding = tables.step([joins], [name for name in tables.incidents if name != newest], after=290)
+        assert [alert.state for alert in folding.told] == [IncidentState.WORSENED]
+        assert joins in folding.told[0].tables
+        newest = joins
+    assert told(tables.step()) == [("resolved", 19)]
+
+
+def test_each_table_that_is_critical_is_worth_a_message_since_topics_may_be_of_one_table() -> None:
     tables = Tables()
     tables.step(names(10))
     joined = tables.step(["bad"], severity=CRITICAL)
     assert told(joined) == [("worsened", 11)]
-    assert joined.told[0].severity is CRITICAL
+    assert (joined.told[0].severity, joined.told[0].critical) == (CRITICAL, ("bad",))
     assert "1 critical" in joined.told[0].subject
-    assert told(tables.step(["worse"], severity=CRITICAL)) == []
+    worse = tables.step(worsens={"t001": (Cause.PROVISIONED, CRITICAL)})
+    assert [alert.critical for alert in worse.told] == [("bad", "t001")]
+    assert told(tables.step()) == []
+
+
+def test_what_was_critical_in_a_storm_stays_so_to_its_end() -> None:
+    tables = Tables()
+    tables.step(names(10))
+    tables.step(["bad"], severity=CRITICAL)
+    tables.step([], ["bad"])
+    assert told(tables.step(["bad"])) == [("worsened", 11)]  # another incident, which warns
+    (end,) = tables.step([], [*names(10), "bad"]).told
+    assert (end.state, end.critical) == (IncidentState.RESOLVED, ("bad",))
 
 
 def test_a_folded_table_that_becomes_critical_counts_like_one_that_joins() -> None:
@@ -257,22 +300,6 @@ def test_what_comes_long_after_the_storm_stopped_growing_is_no_part_of_it() -> N
     # And one that follows it closely is not drawn into the storm either.
     assert [alert.storm for alert in tables.step(["alone too"]).alerts] == [""]
     assert [alert.storm != "" for alert in tables.step([], ["t001"]).alerts] == [True]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "messages"),
-    [
-        pytest.param(299, [], id="the last message is young"),
-        pytest.param(300, [("worsened", 51)], id="nobody who joined waits longer than the window"),
-    ],
-)
-def test_those_who_join_a_storm_are_told_in_time(seconds: float, messages: list[tuple[str, int]]) -> None:
-    tables = Tables()
-    tables.step(names(50))
-    assert told(tables.step(["joins"], after=60)) == []
-    assert told(tables.step(after=seconds - 60)) == messages
-    assert told(tables.step(after=1)) == ([] if messages else [("worsened", 51)])
-    assert told(tables.step(after=600)) == []  # nobody has joined since
 
 
 def test_a_storm_grows_as_long_as_one_table_follows_another() -> None:
@@ -316,6 +343,20 @@ def test_a_storm_that_stays_is_told_again_at_its_intervals() -> None:
     reminders = [alert for folding in passes for alert in folding.told]
     assert [(alert.state, alert.repeats) for alert in reminders] == [(IncidentState.OPEN, (900.0,))] * 2
     assert reminders[0].tables == tuple(names(100))
+    assert reminders[0].subject.startswith("us-east-1: still open after 15 min: 100 tables throttle")
+    assert reminders[0].sentence.startswith("Still open after 15 min: 100 tables of us-east-1")
+
+
+def test_a_storm_that_comes_back_says_so() -> None:
+    tables = Tables()
+    tables.step(names(10))
+    for _ in range(60):
+        if tables.state.storm is None:
+            break
+        tables.step([], list(tables.incidents))
+    (again,) = tables.step(names(10)).told
+    assert again.subject.startswith("us-east-1: again (2nd time): 10 tables throttle at once")
+    assert again.sentence.startswith("Again (2nd time): 10 tables of us-east-1 throttle at once")
 
 
 # ---- how it ends
@@ -377,8 +418,81 @@ def test_after_a_storm_ten_more_tables_are_needed_for_the_next() -> None:
     tables.step(names(10))
     tables.step([], names(10))
     assert told(tables.step(names(9, start=20))) == []
-    (another,) = tables.step(names(1, start=29)).told
-    assert another.incident != tables.alerts[0].incident
+    assert told(tables.step(names(1, start=29))) == [("open", 1)]
+
+
+@pytest.mark.parametrize(
+    ("wait", "cause", "goes_on"),
+    [
+        pytest.param(3600.0, Cause.PROVISIONED, True, id="within the hour it is the same incident"),
+        pytest.param(3601.0, Cause.PROVISIONED, False, id="a second later it is another"),
+        pytest.param(60.0, Cause.SLOW, False, id="trouble of another kind is another incident"),
+    ],
+)
+def test_a_storm_that_comes_back_goes_on_with_its_incident(
+    wait: float,
+    cause: Cause,
+    goes_on: bool,  # noqa: FBT001 - a column
+) -> None:
+    tables = Tables()
+    (first,) = tables.step(names(10)).told
+    tables.step([], names(10))
+    (again,) = tables.step(names(10), cause=cause, after=wait).told
+    assert again.state is IncidentState.OPEN
+    assert (again.incident == first.incident, again.sequence) == (goes_on, 3 if goes_on else 1)
+    assert (again.opened_at == first.opened_at) is goes_on
+
+
+def test_a_storm_that_comes_and_goes_tells_less_and_less() -> None:
+    tables = Tables()
+    for _ in range(12):  # ten minutes each
+        tables.step(names(10))
+        for resolves in ([], [], [], [], names(10), [], [], [], []):
+            tables.step([], resolves)
+    assert {alert.incident for alert in tables.sent if alert.tables} == {tables.sent[0].incident}
+    assert len([alert for alert in tables.sent if alert.state is IncidentState.RESOLVED]) == 2
+
+
+def test_one_that_came_back_is_not_over_for_the_age_of_its_incident() -> None:
+    tables = Tables()
+    tables.step(names(10))
+    tables.step([], names(10))
+    tables.step(names(9), after=1800)
+    assert told(tables.step(["t009"])) == [("open", 1)]
+    assert told(tables.step()) == []
+    assert told(tables.step(after=1740)) == [("resolved", 1)]
+
+
+# ---- those that somebody has taken upon himself
+
+
+def test_paused_tables_neither_make_a_storm_nor_join_one_nor_count() -> None:
+    tables = Tables(paused=set(names(12)))
+    folding = tables.step(names(12))
+    assert folding.told == ()
+    assert {alert.storm for alert in folding.alerts} == {""}
+    assert tables.step(names(9, start=20)).told == ()  # nine, and none of those paused
+    (storm,) = tables.step(["t030"]).told
+    assert storm.subject == "us-east-1: 10 tables throttle at once (9 told before)"
+    tables.paused.add("t040")
+    assert [alert.storm for alert in tables.step(["t040"]).alerts] == [""]
+
+
+# ---- a clock that was wrong
+
+
+@pytest.mark.parametrize("step", [86_400.0, -86_400.0], ids=["a day ahead", "a day behind"])
+def test_a_clock_that_was_wrong_holds_up_neither_the_next_storm_nor_the_end_of_one(step: float) -> None:
+    tables = Tables(rules=replace(RULES, repeats=(900.0,)))
+    tables.now += step
+    tables.step(names(10))
+    tables.step([], ["t000"])
+    tables.now -= step
+    reminders = [alert for _ in range(32) for alert in tables.step().told]
+    assert [alert.is_reminder for alert in reminders][-2:] == [True, True]
+    assert told(tables.step([], names(9, start=1))) == [("resolved", 10)]
+    tables.now += 7200
+    assert [at for at, _ in tables.step(["alone"]).state.opened] == [tables.now]
 
 
 def test_what_joined_a_storm_late_does_not_count_towards_the_next() -> None:
@@ -418,7 +532,7 @@ def test_the_message_of_a_hundred_tables() -> None:
     (storm,) = folding.told
     assert storm.subject == "us-east-1: 100 tables throttle at once, 13 critical; raising 48"
     assert storm.sentence == (
-        "100 tables of us-east-1 throttle at once: 87 too little capacity, 13 one key range is too hot."
+        "100 tables of us-east-1 throttle at once: 87 with too little capacity, 13 with a hot key range."
     )
     assert storm.done == "Raising 48, 12 at their maximum, a raise advised for 27, 13 not raised."
     assert "AWS Health Dashboard" in storm.todo
@@ -440,6 +554,53 @@ def test_long_names_and_numbers_leave_the_subject_readable() -> None:
         assert len(state.told) == 1
 
 
+HERE, ELSEWHERE = Dimension("", Kind.WRITE), Dimension("by-day", Kind.WRITE)
+
+
+def decided(reason: Reason, to: int = 100, mode: Mode = Mode.ACT, where: Dimension = HERE) -> Decision:
+    return Decision(T0, replace(REGION_KEY, name="t"), where, 100, to, reason, "s", mode)
+
+
+@pytest.mark.parametrize(
+    ("decisions", "raised", "response"),
+    [
+        pytest.param([decided(Reason.RAISE_DEMAND, 200)], None, Response.RAISING, id="raised in this pass"),
+        pytest.param(
+            [decided(Reason.RAISE_DEMAND, 200, Mode.ADVISE)], 60, Response.ADVISING, id="advised in this pass"
+        ),
+        pytest.param([decided(Reason.HOLD_SETTLING)], 60, Response.RAISED, id="raised a pass ago, and settling"),
+        pytest.param([decided(Reason.HOLD_BUSY)], 60, Response.RAISED, id="raised a pass ago, and not in force yet"),
+        pytest.param([decided(Reason.HOLD_PENDING)], None, Response.CHANGING, id="a change was sent, which is unknown"),
+        pytest.param([decided(Reason.HOLD_BUSY)], 601, Response.CHANGING, id="another change, not our raise of old"),
+        pytest.param([decided(Reason.HOLD_STEADY)], 600, Response.RAISED, id="ten minutes ago, and enough it seems"),
+        pytest.param([decided(Reason.HOLD_STEADY)], 601, Response.HELD, id="longer ago"),
+        pytest.param([decided(Reason.HOLD_STEADY)], None, Response.HELD, id="never raised"),
+        pytest.param([], 60, Response.RAISED, id="raised a pass ago, and not looked at in this one"),
+        pytest.param([], None, Response.HELD, id="not looked at, and not raised"),
+        pytest.param([decided(Reason.HOLD_AT_MAX)], 60, Response.AT_MAX, id="raised to its maximum, which is too low"),
+        pytest.param([decided(Reason.HOLD_REFUSED)], 60, Response.HELD, id="raised, and the next raise is refused"),
+        pytest.param(
+            [decided(Reason.HOLD_SETTLING, where=ELSEWHERE)], None, Response.HELD, id="what settles is elsewhere"
+        ),
+    ],
+)
+def test_what_is_done_about_a_table(decisions: list[Decision], raised: float | None, response: Response) -> None:
+    incident = Incident("i", T0, Cause.PROVISIONED, "", WARNING, 1, 0.1, T0)
+    raised_at = None if raised is None else T0 - raised
+    assert response_to(incident, decisions, raised_at, T0) is response
+
+
+def test_a_raise_is_no_answer_to_a_hot_key() -> None:
+    incident = Incident("i", T0, Cause.KEY_RANGE, "", WARNING, 1, 0.1, T0)
+    assert response_to(incident, [decided(Reason.HOLD_KEY_RANGE)], T0 - 60, T0) is Response.HELD
+
+
+@pytest.mark.parametrize("cause", list(COUNTED), ids=str)
+def test_every_cause_of_a_table_can_be_counted(cause: Cause) -> None:
+    (storm,) = Tables().step(names(10), cause=cause).told
+    assert storm.sentence.endswith(f": 10 {COUNTED[cause]}.")
+
+
 # ---- over any course of events
 
 
@@ -447,11 +608,13 @@ def check_told_once(tables: Tables) -> None:
     """Each incident that opened: by its own message, by a storm that lists it, or on its own after it."""
     beginnings = [alert for alert in tables.alerts if alert.sequence == 1 and not alert.tables]
     assert Counter(alert.incident for alert in beginnings) == tables.opened
-    ends = {alert.incident: alert for alert in tables.alerts if alert.tables and alert.state is IncidentState.RESOLVED}
-    alone = {alert.incident for alert in tables.sent}
+    storms = [alert for alert in tables.alerts if alert.tables and alert.state is not IncidentState.RESOLVED]
     for alert in beginnings:
-        if alert.storm in ends and alert.incident not in alone:
-            assert alert.table.name in ends[alert.storm].tables, "a storm lists every table that was folded into it"
+        if alert.storm:
+            told = [one for one in storms if (one.incident, one.time) == (alert.storm, alert.time)]
+            assert len(told) == 1, "what is folded is told in the same pass, by one message"
+            assert alert.table.name in told[0].tables
+            assert (alert.table.name in told[0].critical) or alert.severity is WARNING
 
 
 def check_nothing_is_silent(tables: Tables) -> None:

@@ -112,10 +112,15 @@ def region_state(told: int = 12) -> RegionState:
         opened=((T - 120, "orders"), (T - 60.5, "users")),
         storm=Storm(
             incident("us-east-1.storm"),
-            {"orders": Folded("orders-1", Cause.PROVISIONED), "users": Folded("users-9", Cause.SLOW, is_open=False)},
+            {
+                "orders": Folded("orders-1", Cause.PROVISIONED, is_critical=True),
+                "users": Folded("users-9", Cause.SLOW, is_open=False),
+            },
             told,
+            began=T - 30.5,
         ),
         finished_at=T - 1.5,
+        last_storm=incident("us-east-1.storm before", T - 900),
     )
 
 

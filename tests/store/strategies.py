@@ -187,9 +187,12 @@ ALERTS = st.builds(
     tables=st.lists(TEXTS, max_size=3).map(tuple),
     repeats=st.lists(NUMBERS, max_size=3).map(tuple),
     storm=TEXTS,
+    critical=st.lists(TEXTS, max_size=3).map(tuple),
 )
-FOLDED = st.builds(Folded, TEXTS, st.sampled_from(Cause), st.booleans())
-STORMS = st.builds(Storm, INCIDENTS, st.dictionaries(TEXTS, FOLDED, max_size=3), st.integers(0, 99))
+FOLDED = st.builds(Folded, TEXTS, st.sampled_from(Cause), st.booleans(), st.booleans())
+STORMS = st.builds(
+    Storm, INCIDENTS, st.dictionaries(TEXTS, FOLDED, max_size=3), st.integers(0, 99), st.none() | NUMBERS
+)
 REGIONS = st.builds(
     RegionState,
     account=TEXTS,
@@ -197,6 +200,7 @@ REGIONS = st.builds(
     troubled_since=st.dictionaries(st.sampled_from(Cause), NUMBERS, max_size=3),
     opened=st.lists(st.tuples(NUMBERS, TEXTS), max_size=3).map(tuple),
     storm=st.none() | STORMS,
+    last_storm=st.none() | INCIDENTS,
     finished_at=st.none() | NUMBERS,
 )
 PAUSES = st.builds(Pause, TEXTS, NUMBERS, NUMBERS, TEXTS, TEXTS, TEXTS, st.booleans())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.store import samples, strategies
 from watcher.core.model import Action, Alert, Change, Decision, Intent, Switch
 from watcher.core.pauses import Pause
+from watcher.core.reasons import Severity
 from watcher.core.region_state import Folded, RegionState, Storm
 from watcher.core.state import Blocked, DimensionState, Incident, KeyMark, Normal, Refusal, SamplerState, TableState
 from watcher.errors import StoreError
@@ -108,6 +109,21 @@ WRITTEN_SWITCHING = json.loads(INTENT.encode(samples.switch_intent()))["action"]
 )
 def test_a_field_added_to_the_domain_is_not_forgotten_here(of: Any, written: Json) -> None:  # noqa: ANN401 - a class
     assert written.keys() - {"v"} == {field.name for field in fields(of)}
+
+
+@pytest.mark.parametrize(
+    ("severity", "critical"),
+    [
+        pytest.param(Severity.CRITICAL, ("orders", "users"), id="of one that is critical, all its tables are"),
+        pytest.param(Severity.WARNING, (), id="of one that warns, none is"),
+    ],
+)
+def test_an_alert_written_before_tables_had_severities_of_their_own(
+    severity: Severity, critical: tuple[str, ...]
+) -> None:
+    written = json.loads(ALERT.encode(replace(samples.storm_alert(), severity=severity, tables=("orders", "users"))))
+    del written["critical"]
+    assert ALERT.decode(json.dumps(written), "the alert").critical == critical
 
 
 @pytest.mark.parametrize(

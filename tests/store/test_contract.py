@@ -267,7 +267,18 @@ def test_a_message_waiting_for_its_next_attempt_holds_the_rest_of_its_incident(s
     store.record(CycleRecord(T, outgoing=[first, second, other]))
     store.failed([first], T, "Throttling", T + 30)
     assert due(store, T + 29) == [("users-9-1", TOPIC)]
-    assert messages(store, T + 30) == [replace(first, attempts=1, next_attempt=T + 30), second, other]
+    assert messages(store, T + 30) == [
+        replace(first, attempts=1, next_attempt=T + 30, first_failed_at=T),
+        second,
+        other,
+    ]
+
+
+def test_a_message_remembers_when_it_failed_first(store: Store) -> None:
+    store.record(CycleRecord(T, outgoing=[outgoing()]))
+    for after in (0.0, 60.0, 120.0):
+        store.failed([outgoing()], T + after, "Throttling", 0.0)
+    assert [(one.attempts, one.first_failed_at) for one in messages(store)] == [(3, T)]
 
 
 def test_a_message_given_up_lets_the_next_one_go(store: Store) -> None:

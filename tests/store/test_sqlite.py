@@ -53,7 +53,7 @@ def test_everything_survives_a_reopen(path: Path) -> None:
         assert store.load() == {ORDERS: state(), USERS: state(2)}
         assert list(store.open_intents()) == [intent(2)]
         assert list(store.history()) == [replace(decision(), outcome=Outcome.PENDING)]
-        waiting = replace(failed, attempts=1, next_attempt=T + 1)
+        waiting = replace(failed, attempts=1, next_attempt=T + 1, first_failed_at=T)
         assert store.outbox(T + 1) == [Thread("users-9", TOPIC, (waiting,), told=False)]
         assert list(store.hearers("orders-1")) == [TOPIC]
         assert store.load_regions() == {"us-east-1": region_state()}
@@ -290,6 +290,64 @@ def test_what_was_given_up_or_silenced_stays_visible_in_the_file(store: SqliteSt
             ("orders-1-1", 2, "NotFound: the topic does not exist", T + 60, 1, 0),
             ("users-9-1", 0, "", T + 5, 0, 1),
         ]
+
+
+DAMAGES = [
+    pytest.param("'{\"v\":1}'", id="fields are missing"),
+    pytest.param("'{\"v\":9}'", id="a newer watcher wrote it"),
+    pytest.param("CAST(X'FF7B' AS TEXT)", id="no UTF-8"),
+]
+
+
+def damage_document(path: Path, table: str, document: str, where: str) -> None:
+    with closing(sqlite3.connect(path)) as other, other:
+        assert other.execute(f"UPDATE {table} SET document = {document} WHERE {where}").rowcount == 1  # noqa: S608
+
+
+@pytest.mark.parametrize("document", DAMAGES)
+def test_an_alert_that_cannot_be_read_holds_up_no_other_and_is_told_once(path: Path, document: str) -> None:
+    good = [outgoing(alert(1, "users-9")), outgoing(alert(2))]
+    told: list[str] = []
+    with closing(SqliteStore(path, on_loss=told.append)) as store:
+        store.record(CycleRecord(T, outgoing=[outgoing(alert(1)), *good]))
+        damage_document(path, "alerts", document, "id = 'orders-1-1'")
+        for _ in range(2):
+            assert store.outbox(T) == [
+                Thread("users-9", TOPIC, (good[0],), told=False),
+                Thread("orders-1", TOPIC, (good[1],), told=False),
+            ]
+        assert store.waiting() == 2
+        [sentence] = told
+        assert sentence.startswith(f"message orders-1-1 to {TOPIC} cannot be read and is given up: it")
+    with closing(sqlite3.connect(path)) as other:
+        rows = other.execute("SELECT dead, closed_at, error <> '' FROM messages WHERE id = 'orders-1-1'").fetchall()
+    assert rows == [(1, T, 1)]
+
+
+def test_an_alert_that_cannot_be_read_holds_up_no_other_where_nothing_can_be_written(path: Path) -> None:
+    with closing(SqliteStore(path)) as store:
+        store.record(CycleRecord(T, outgoing=[outgoing(alert(1)), outgoing(alert(1, "users-9"))]))
+    damage_document(path, "alerts", "'{}'", "id = 'orders-1-1'")
+    with closing(SqliteStore.reader(path)) as reader:
+        assert [thread.incident for thread in reader.outbox(T)] == ["users-9"]
+
+
+@pytest.mark.parametrize("document", DAMAGES)
+def test_a_pause_that_cannot_be_read_stands_as_the_strictest_one(path: Path, document: str) -> None:
+    told: list[str] = []
+    with closing(SqliteStore(path, on_loss=told.append)) as store:
+        store.pause(replace(pause("orders*", region="us-east-1"), advise_only=False))
+        store.pause(pause("users"))
+        damage_document(path, "pauses", document, "pattern = 'orders*'")
+        for _ in range(2):
+            strict, other = store.pauses(T)
+        assert other == pause("users")
+        assert (strict.match, strict.region, strict.since, strict.until) == ("orders*", "us-east-1", T, T + 3600)
+        assert strict.advise_only
+        [sentence] = told
+        assert sentence.startswith("the pause of orders* in us-east-1 cannot be read, so nothing is changed there")
+        assert store.resume("orders*", "us-east-1", T)
+        assert list(store.pauses(T)) == [pause("users")]
 
 
 def test_a_migration_that_fails_leaves_the_version_before_it(path: Path) -> None:

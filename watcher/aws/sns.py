@@ -49,19 +49,28 @@ class Route:
 
     def wants(self, alert: Alert) -> bool:
         """Of a message that was folded into a storm, the storm's own tells."""
-        if alert.severity not in self.severities or alert.cause.kind not in self.kinds:
+        if alert.cause.kind not in self.kinds or self.severity_of(alert) not in self.severities:
             return False
-        if alert.storm or (alert.is_reminder and self.repeat not in alert.repeats):
-            return False
-        return self._is_for(alert)
+        return not alert.storm and (not alert.is_reminder or self.repeat in alert.repeats)
 
-    def _is_for(self, alert: Alert) -> bool:
-        """Whether it is for the alert's table; for a whole Region's alert, for one of the tables that it concerns."""
+    def severity_of(self, alert: Alert) -> Severity | None:
+        """How severe it is for the tables of this route; None when it concerns none of them. Of a storm, those of the
+        others do not count."""
         if alert.table.name:
-            return fnmatchcase(alert.table.name, self.match)
+            return alert.severity if fnmatchcase(alert.table.name, self.match) else None
         if not alert.tables:
-            return self.hears_the_watcher
-        return any(fnmatchcase(name, self.match) for name in alert.tables)
+            return alert.severity if self.hears_the_watcher else None
+        concerned = {name for name in alert.tables if fnmatchcase(name, self.match)}
+        if not concerned:
+            return None
+        return Severity.WARNING if concerned.isdisjoint(alert.critical) else Severity.CRITICAL
+
+    def is_quiet(self, alert: Alert, now: float) -> bool:
+        """Whether its quiet hours hold the alert now."""
+        if self.quiet is None or not self.quiet.holds(now):
+            return False
+        # Of one that has left the route's tables since it was addressed, the alert's own severity counts.
+        return (self.severity_of(alert) or alert.severity) is not Severity.CRITICAL
 
 
 class SnsNotifier:
@@ -76,11 +85,10 @@ class SnsNotifier:
         return list(dict.fromkeys(route.topic_arn for route in self._routes if route.wants(alert)))
 
     def is_quiet(self, topic_arn: str, alert: Alert, now: float) -> bool:
-        """Whether every route that brings the alert to this topic has its quiet hours."""
-        if alert.severity is Severity.CRITICAL:
-            return False
+        """Whether the quiet hours of every route that brings the alert to this topic hold it, as none does of what is
+        critical."""
         routes = self._routes_to(topic_arn, alert)
-        return bool(routes) and all(route.quiet is not None and route.quiet.holds(now) for route in routes)
+        return bool(routes) and all(route.is_quiet(alert, now) for route in routes)
 
     def _routes_to(self, topic_arn: str, alert: Alert) -> list[Route]:
         """The topic's routes that want the alert; all of the topic's when none does, as the config has changed, or the

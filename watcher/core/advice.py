@@ -33,14 +33,21 @@ class Text:
 
 
 def compose(
-    incident: Incident, state: IncidentState, briefing: Briefing, *, reminder: bool = False, retold: bool = False
+    incident: Incident,
+    state: IncidentState,
+    briefing: Briefing,
+    *,
+    reminder: bool = False,
+    retold: bool = False,
+    before: Incident | None = None,
 ) -> Text:
     """The whole message. Times are left to the renderer: an Alert carries them as instants.
 
     incident: as it is after this step; its ``flaps`` make an ``open`` message tell that it came back. reminder: nothing
-    is new, and it is still open. retold: it was a part of a storm that is over.
+    is new, and it is still open. retold: it was a part of a storm that is over. before: the incident as it was
+    told last, None where it opens, or comes back.
     """
-    case = case_of(incident, state, briefing, reminder=reminder, retold=retold)
+    case = case_of(incident, state, briefing, reminder=reminder, retold=retold, before=before)
     return Text(
         subject=subject_of(case),
         sentence=resolved_of(case) if state is IncidentState.RESOLVED else sentence_of(case),

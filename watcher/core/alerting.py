@@ -34,6 +34,8 @@ class Followed(NamedTuple):
 def follow(incident: Incident | None, last: Incident | None, briefing: Briefing) -> Followed:
     """The incident after this step, and the message its change deserves, if any. last: the one resolved last."""
     rules, now = briefing.policy.incidents, briefing.now
+    incident = None if incident is None else incident.up_to(now)
+    last = None if last is None else last.up_to(now)
     trouble = find_trouble(briefing, incident)
     if incident is None:
         last = last if flapping.comes_back(rules, last, now) else None
@@ -51,7 +53,7 @@ def follow(incident: Incident | None, last: Incident | None, briefing: Briefing)
     if news is None and not repeats:
         return Followed(after, None, None)
     after = replace(after, sequence=incident.sequence + 1)
-    return _told(after, news or IncidentState.OPEN, briefing, repeats, retold=incident.retell)
+    return _told(after, news or IncidentState.OPEN, briefing, repeats, retold=incident.retell, before=incident)
 
 
 def _told(
@@ -61,8 +63,9 @@ def _told(
     repeats: tuple[float, ...] = (),
     *,
     retold: bool = False,
+    before: Incident | None = None,
 ) -> Followed:
-    return Followed(incident, None, _message(incident, state, briefing, repeats, retold=retold))
+    return Followed(incident, None, _message(incident, state, briefing, repeats, retold=retold, before=before))
 
 
 def _grown(incident: Incident, trouble: Trouble | None, briefing: Briefing) -> tuple[Incident, IncidentState | None]:
@@ -148,8 +151,9 @@ def _message(
     repeats: tuple[float, ...] = (),
     *,
     retold: bool = False,
+    before: Incident | None = None,
 ) -> Alert:
-    text = advice.compose(incident, state, briefing, reminder=bool(repeats), retold=retold)
+    text = advice.compose(incident, state, briefing, reminder=bool(repeats), retold=retold, before=before)
     key = briefing.description.key
     return Alert(
         incident=incident.id,

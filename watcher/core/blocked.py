@@ -85,7 +85,7 @@ def followed(
         return {}
     held = {}
     for dimension, want in wants.items():
-        known = before.get(dimension)
+        known = _up_to(now, before.get(dimension))
         reason = _holding(policy, refusal, want)
         if reason in PASSING:
             if known is not None and _agrees(known, want.wish):
@@ -95,6 +95,11 @@ def followed(
             since = known.since if known is not None and known.rising is rising else now
             held[dimension] = Blocked(reason, since, rising)
     return held
+
+
+def _up_to(now: float, known: Blocked | None) -> Blocked | None:
+    """Not since an instant to come, which a clock that was wrong has left."""
+    return None if known is None else replace(known, since=min(known.since, now))
 
 
 def is_lasting(now: float, rules: IncidentRules, blocked: Blocked) -> bool:

@@ -119,7 +119,7 @@ def _by_demand(matter: Matter) -> Wish:
     if view.cause in HOLDS:
         reason, why = HOLDS[view.cause]
         return matter.hold(
-            reason, f"{why}; demand {rate(outlook.demand)} on {units(matter.current)}", _facts(matter, outlook)
+            reason, f"{why}; consuming {rate(view.consumed or 0.0)} on {units(matter.current)}", _facts(matter, outlook)
         )
     if matter.current > matter.bounds.max:
         return _lower_to_max(matter)

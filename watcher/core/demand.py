@@ -19,6 +19,7 @@ DEAREST_REQUEST = 800.0
 NEARLY_FULL = 0.9
 # Cause metrics are published apart from the total; only after this long is a difference more than lateness.
 CAUSES_PUBLISHED_AFTER = 240.0
+CAUSE_REMEMBERED = 600.0  # seconds before a minute in which AWS's word on its neighbours counts
 DUST = 0.001
 NO_CAUSES: Mapping[Cause, float] = {}
 
@@ -140,7 +141,9 @@ def attribute(
     if own and not full and starving >= 0.5 * own:
         # Half empty, yet "too little capacity" while an index refuses as much: the index's refusals, seen twice.
         causes[Cause.INDEX_BACK_PRESSURE] = causes.pop(Cause.PROVISIONED)
-    for cause, events in _explain_rest(now, minute, rest, full=full, starving=starving):
+    # A full minute explains itself, unless AWS has just said of the minutes before it that capacity is not to blame.
+    explains = full and not (_is_unpublished(now, minute) and _was_incurable(state, minute))
+    for cause, events in _explain_rest(now, minute, rest, full=explains, starving=starving):
         causes[cause] = causes.get(cause, 0.0) + events
     return causes
 
@@ -167,8 +170,27 @@ def _explain_rest(
         return
     if full:
         yield Cause.PROVISIONED, rest - theirs
-    elif now - (minute + MINUTE) >= CAUSES_PUBLISHED_AFTER:
+    elif not _is_unpublished(now, minute):
         yield Cause.UNCLASSIFIED, rest - theirs
+
+
+def _is_unpublished(now: float, minute: int) -> bool:
+    """Whether the causes of a minute may still be to come."""
+    return now - (minute + MINUTE) < CAUSES_PUBLISHED_AFTER
+
+
+def _was_incurable(state: DimensionState, minute: int) -> bool:
+    """Whether the last minute before this one that AWS classified was throttled mostly for what no capacity cures."""
+    since = minute - CAUSE_REMEMBERED
+    last: dict[int, dict[Cause, float]] = {}
+    for cause, series in state.causes.items():
+        for start, events in series.between(since, minute):
+            if events > 0:
+                last.setdefault(start, {})[cause] = events
+    if not last:
+        return False
+    causes = last[max(last)]
+    return max(causes, key=lambda cause: causes[cause]) is not Cause.PROVISIONED
 
 
 def known_minutes(series: Series, start: float, end: float) -> int:

@@ -198,10 +198,7 @@ def _unlimited_floor(situation: Situation, wish: Wish) -> Wish | None:
         floor = min(target.max, situation.bounds.clamp(wish.target))
         if floor <= max(target.min, wish.current):
             return None
-        sentence = (
-            f"{wish.sentence}, by raising Application Auto Scaling's minimum {units(target.min)} to {units(floor)}"
-        )
-        return Wish(target.min, floor, Reason.RAISE_FLOOR, sentence, wish.evidence, wish.at)
+        return _raised_floor(wish, target, floor)
     before = situation.state.floor_before
     if wish.is_lower and before is not None and before < target.min == situation.state.floor_set:
         sentence = (
@@ -209,6 +206,19 @@ def _unlimited_floor(situation: Situation, wish: Wish) -> Wish | None:
         )
         return Wish(target.min, before, Reason.RESTORE_FLOOR, sentence, wish.evidence, wish.at)
     return None
+
+
+def _raised_floor(wish: Wish, target: ScalableTarget, floor: int) -> Wish:
+    """Where the floor must stop below what is wanted, that is said, and what stops it."""
+    moved = f"{units(target.min)} to {units(floor)}"
+    if floor >= wish.target:
+        sentence = f"{wish.sentence}, by raising Application Auto Scaling's minimum {moved}"
+        return Wish(target.min, floor, Reason.RAISE_FLOOR, sentence, wish.evidence, wish.at)
+    limit = "its maximum" if floor == target.max else "the configured maximum"
+    less = f"{units(wish.target)} wanted, and Application Auto Scaling's minimum goes from {moved}, {limit}"
+    why = wish.sentence.removesuffix(f": {wish.sentence_of_change()}")
+    evidence = {**wish.evidence, "wanted": wish.target}
+    return Wish(target.min, floor, Reason.RAISE_FLOOR, f"{why}: {less}", evidence, wish.at)
 
 
 def planned(

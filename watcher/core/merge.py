@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from watcher.core.model import Alert
 from watcher.core.reasons import IncidentState, Severity
+from watcher.core.telling.names import WORSE, WORSE_CRITICAL
 from watcher.core.words import time_of_day
+
+LATE = 300.0  # seconds after which a message is no longer of now
+NAME_ENDS = ": "  # in a subject; neither a table nor a Region has one in its name
+IDLE = "Nothing"  # begins what says that nothing was done
+# Of the worst, beside its sentence; facts of an index name it.
+AT_WORST = ("demand", "provisioned", "throttled", "hot keys", "keys")
 
 _OPEN, _WORSENED, _RESOLVED = IncidentState.OPEN, IncidentState.WORSENED, IncidentState.RESOLVED
 
@@ -32,20 +39,42 @@ def merged(alerts: Sequence[Alert], told: bool) -> Alert:  # noqa: FBT001 - the 
     worst = _worst(heard)
     steps = list(_steps(heard, told=told))
     sentence = f"{last.sentence} {_history(steps, told=told)}"
-    facts = (*last.facts, ("story", "; ".join(f"{at} {step}: {alert.subject}" for at, step, alert in steps)))
+    facts = last.facts
+    state = _state(heard, told=told)
     if last.state is _RESOLVED and worst is not last:
         sentence += f" At its worst: {worst.sentence}"
-        facts += tuple((f"{name}, at its worst", value) for name, value in worst.facts)
+        facts += tuple((f"{name}, at its worst", value) for name, value in worst.facts if _is_of_worst(name))
     return replace(
         last,
-        state=_state(heard, told=told),
+        state=state,
+        subject=last.subject if told or state is not _OPEN else _first_told(last.subject),
         severity=worst.severity,
+        critical=tuple(sorted({name for alert in heard for name in alert.critical})),
         sentence=sentence,
         facts=facts,
         done=_done(heard, last.time),
         links=last.links or worst.links,
         repeats=(),
     )
+
+
+def delayed(alert: Alert, now: float) -> Alert:
+    """The message as it leaves at ``now``: one that something held for long says so first, since its times and its
+    tenses are of when it was written."""
+    if now - alert.time <= LATE:
+        return alert
+    until, written = time_of_day(now, now), time_of_day(alert.time, now)
+    return replace(alert, sentence=f"Delayed until {until}; what follows is of {written}: {alert.sentence}")
+
+
+def _first_told(subject: str) -> str:
+    """For who has heard nothing so far, nothing is worse than before."""
+    name, ends, what = subject.partition(NAME_ENDS)
+    return f"{name}{ends}{what.removeprefix(WORSE).removeprefix(WORSE_CRITICAL)}"
+
+
+def _is_of_worst(fact: str) -> bool:
+    return fact in AT_WORST or fact.startswith(("hot keys of ", "keys of "))
 
 
 def _worst(heard: Sequence[Alert]) -> Alert:
@@ -87,11 +116,16 @@ def _history(steps: Sequence[tuple[str, str, Alert]], *, told: bool) -> str:
 
 
 def _done(heard: Sequence[Alert], now: float) -> str:
-    """What was done, each deed once and with its time where there are several."""
+    """What was done, each deed once and with its time where there are several; of a time in which nothing was done,
+    why at its end."""
     deeds: dict[str, float] = {}
     for alert in heard:
-        if alert.done:
-            deeds.setdefault(alert.done, alert.time)
+        if not alert.done:
+            continue
+        before = next(reversed(deeds), "")
+        if before.startswith(IDLE) and alert.done.startswith(IDLE):
+            del deeds[before]
+        deeds.setdefault(alert.done, alert.time)
     if len(deeds) == 1:
         return next(iter(deeds))
     return " ".join(f"At {time_of_day(at, now)}: {done}" for done, at in deeds.items())

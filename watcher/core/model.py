@@ -315,7 +315,8 @@ class Alert:
     todo: what a person should do now. links: URLs by name. attributes become SNS message attributes.
 
     table: its name is "" for an incident of a whole Region. tables: of such a one, the names of the tables that it
-    concerns. repeats: of a reminder, the repeat intervals in seconds that have come round; empty for news.
+    concerns; critical: those of them that are or were critical. repeats: of a reminder, the repeat intervals in seconds
+    that have come round; empty for news.
     storm: the incident this message was folded into, "" for none; it is recorded, and not sent.
     """
 
@@ -337,6 +338,7 @@ class Alert:
     tables: tuple[str, ...] = ()
     repeats: tuple[float, ...] = ()
     storm: str = ""
+    critical: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

@@ -14,7 +14,7 @@ from watcher.core.model import Alert
 from watcher.core.policy import Links
 from watcher.core.reasons import Cause, IncidentState, Severity
 from watcher.core.region_sight import RegionSight
-from watcher.core.region_state import RegionRules, RegionState
+from watcher.core.region_state import RegionRules, RegionState, up_to
 from watcher.core.region_words import HEALTH, compose
 from watcher.core.state import Incident
 
@@ -44,6 +44,7 @@ def follow(
 ) -> tuple[RegionState, tuple[Alert, ...]]:
     """The Region's state after this pass, and the messages that its changes deserve. ``only``: the causes to look at,
     the others stay as they are."""
+    state = up_to(now, state)
     # What was opened for an account goes on for it, and for none where none was known: pagers tell threads apart by it.
     account = state.account if state.incidents else sight.key.account or state.account
     sight = replace(sight, key=replace(sight.key, account=account))
@@ -92,10 +93,11 @@ def _trouble(cause: Cause, now: float, state: RegionState, sight: RegionSight) -
 
 
 def _denied(now: float, sight: RegionSight) -> Trouble:
-    """Worst where tables are not watched for it."""
+    """Worst where tables are not watched for it, or not changed that should be."""
     unseen = sight.is_locked_out or any(denial.operation == "DescribeTable" for denial in sight.denied)
+    unchanged = sight.acting and any(denial.stops_changes for denial in sight.denied)
     names = tuple(sorted({denial.operation for denial in sight.denied}))
-    return Trouble(Cause.PERMISSION, Severity.CRITICAL if unseen else Severity.WARNING, now, names)
+    return Trouble(Cause.PERMISSION, Severity.CRITICAL if unseen or unchanged else Severity.WARNING, now, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +158,12 @@ class _Case:
         if not due:
             return replace(incident, followed_at=self.now), None
         incident = replace(incident, sequence=incident.sequence + 1)
-        after, alert = self._told(incident, IncidentState.OPEN)
+        after, alert = self._told(incident, IncidentState.OPEN, reminder=True)
         return after, replace(alert, repeats=due)
 
-    def _told(self, incident: Incident, state: IncidentState) -> tuple[Incident, Alert]:
+    def _told(self, incident: Incident, state: IncidentState, *, reminder: bool = False) -> tuple[Incident, Alert]:
         incident = replace(incident, followed_at=self.now)
-        text = compose(incident, state, self.sight, self.now, self.since)
+        text = compose(incident, state, self.sight, self.now, self.since, reminder=reminder)
         links = links_of(self.links, self.sight.key, "", self.cause)
         alert = Alert(
             incident=incident.id,

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from watcher.core.model import TableKey
 
+# UpdateTable is the change; without the other nobody can tell whether another scaler holds the capacity.
+STOPS_CHANGES = frozenset({"UpdateTable", "DescribeScalableTargets"})
+
 
 @dataclass(frozen=True, slots=True)
 class Denial:
@@ -20,6 +23,11 @@ class Denial:
     tables: tuple[str, ...] = ()
     darkens: bool = False
     credentials: bool = False
+
+    @property
+    def stops_changes(self) -> bool:
+        """Whether no capacity is changed for it, of its tables or of the whole Region."""
+        return self.operation in STOPS_CHANGES
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from watcher.core.reasons import Cause
 from watcher.core.state import Incident
@@ -29,21 +29,25 @@ class RegionRules:
 @dataclass(frozen=True, slots=True)
 class Folded:
     """A table whose incident is told as a part of a storm. incident: its id, "" once it is in trouble of another kind,
-    which is told on its own. is_open: whether it still is a part of it."""
+    which is told on its own. is_open: whether it still is a part of it. is_critical: whether it is, or was."""
 
     incident: str
     cause: Cause
     is_open: bool = True
+    is_critical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """incident: the storm's own; its last_bad is when it was last told, its events how many tables were folded then.
-    tables: what is folded into it, by table's name. told: how many tables its last message listed."""
+    """incident: the storm's own; its last_bad is when one of its tables was last open, its events how many tables were
+    folded when it was last told. tables: what is folded into it, by table's name. told: how many tables its last
+    message listed. began: this time, where the incident is an earlier storm's that came back; None for at its
+    opening."""
 
     incident: Incident
     tables: Mapping[str, Folded]
     told: int
+    began: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class RegionState:
     """account: as the last table described in the Region told, "" before; as of then while there are incidents.
     incidents: the watcher's own, open or closed not long ago, by cause. troubled_since: since when each of those causes
     holds without a break, opened or not. opened: (instant, table's name) of the incidents that tables opened within the
-    storm's window. storm: the one going on. finished_at: when the last pass over the Region finished, None before the
+    storm's window. storm: the one going on. last_storm: the incident of the one that ended last, while one that begins
+    belongs to it. finished_at: when the last pass over the Region finished, None before the
     first; as written down in a pass, when that one began."""
 
     account: str = ""
@@ -60,3 +65,21 @@ class RegionState:
     opened: tuple[tuple[float, str], ...] = ()
     storm: Storm | None = None
     finished_at: float | None = None
+    last_storm: Incident | None = None
+
+
+def up_to(now: float, state: RegionState) -> RegionState:
+    """The state without instants to come, which a clock that was wrong has left: nothing is to wait for them."""
+    storm = state.storm
+    if storm is not None:
+        began = None if storm.began is None else min(storm.began, now)
+        storm = replace(storm, incident=storm.incident.up_to(now), began=began)
+    return replace(
+        state,
+        incidents={cause: incident.up_to(now) for cause, incident in state.incidents.items()},
+        troubled_since={cause: min(since, now) for cause, since in state.troubled_since.items()},
+        opened=tuple((min(at, now), name) for at, name in state.opened),
+        storm=storm,
+        finished_at=None if state.finished_at is None else min(state.finished_at, now),
+        last_storm=None if state.last_storm is None else state.last_storm.up_to(now),
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from watcher.core.reasons import Cause, IncidentState
-from watcher.core.region_sight import Denial, RegionSight
+from watcher.core.region_sight import RegionSight
 from watcher.core.state import Incident
-from watcher.core.telling.names import SUBJECT_LIMIT, headed, shortened
-from watcher.core.words import count, duration, time_of_day
+from watcher.core.telling.names import SUBJECT_LIMIT, headed, ordinal, shortened
+from watcher.core.words import capitalised, count, duration, time_of_day
 
 LONGEST_QUOTE = 400  # characters of AWS's words
 TABLES_NAMED = 10
@@ -32,12 +32,14 @@ LOSSES = {
     "DescribeInsightRules": "no sampling of hot keys is begun, since its rules cannot be counted",
     "GetInsightRuleReport": "hot keys are not named",
 }
-POLICY = "`watcher iam-policy` prints the statement that is needed, and `watcher doctor` tells what is still denied."
+# What changes something is in the policy of act mode only.
+CHANGES = frozenset({"UpdateTable", "RegisterScalableTarget", "UpdateContributorInsights"})
+REFUSED = "AWS refuses the watcher's credentials"
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """subject: whole, with the Region's name."""
+    """subject: whole, with the Region's name, as :func:`compose` gives it."""
 
     subject: str
     sentence: str
@@ -46,8 +48,36 @@ class Words:
     todo: str = ""
 
 
-def compose(incident: Incident, state: IncidentState, sight: RegionSight, now: float, since: float) -> Words:
-    """The whole message. since: since when the trouble holds without a break."""
+def compose(
+    incident: Incident, state: IncidentState, sight: RegionSight, now: float, since: float, *, reminder: bool = False
+) -> Words:
+    """The whole message. since: since when the trouble holds without a break. reminder: nothing is new, and it is still
+    open."""
+    words = _words(incident, state, sight, now, since)
+    begins = beginning(incident, state, now, reminder=reminder)
+    return replace(
+        words,
+        subject=headed(sight.key.region, f"{begins}{words.subject}", SUBJECT_LIMIT),
+        sentence=f"{capitalised(begins)}{_within(words.sentence) if begins else words.sentence}",
+    )
+
+
+def beginning(incident: Incident, state: IncidentState, now: float, *, reminder: bool) -> str:
+    """How a message begins that is not the first of its trouble."""
+    if reminder:
+        return f"still open after {duration(now - incident.opened_at)}: "
+    if state is IncidentState.OPEN and incident.flaps:
+        return f"again ({ordinal(incident.flaps + 1)} time): "
+    return ""
+
+
+def _within(sentence: str) -> str:
+    """As it goes on after a colon; names keep their case."""
+    return sentence[:1].lower() + sentence[1:] if sentence.startswith(("Nothing ", "No ", "The ")) else sentence
+
+
+def _words(incident: Incident, state: IncidentState, sight: RegionSight, now: float, since: float) -> Words:
+    """subject: without the Region's name."""
     if state is IncidentState.RESOLVED:
         return _resolved(incident, sight, now)
     # A reminder while it waits for its end has no evidence of now.
@@ -58,10 +88,6 @@ def compose(incident: Incident, state: IncidentState, sight: RegionSight, now: f
     if incident.cause is Cause.OVERDUE:
         return _overdue(incident, sight, now)
     return _lease_lost(sight, now, since)
-
-
-def _subject(sight: RegionSight, text: str) -> str:
-    return headed(sight.key.region, text, SUBJECT_LIMIT)
 
 
 def _tables(sight: RegionSight) -> str:
@@ -76,9 +102,9 @@ def _blind(sight: RegionSight, now: float, since: float) -> Words:
     where, lasting = sight.key.region, duration(now - since)
     if not sight.is_dark:
         sentence = f"{where} could not be read; it can be just now, and is watched until that has lasted."
-        return Words(_subject(sight, "just readable again, not yet for long"), sentence, todo="Nothing for now.")
+        return Words("just readable again, not yet for long", sentence, todo="Nothing for now.")
     return Words(
-        subject=_subject(sight, f"nobody is watching; nothing could be read for {lasting}"),
+        subject=f"nobody is watching; nothing could be read for {lasting}",
         sentence=f"Nothing of {where} could be read for {lasting}, since {time_of_day(since, now)}: "
         f"{_quoted(sight.error)}.",
         facts=(("not watched", _tables(sight)), ("unread since", time_of_day(since, now))),
@@ -89,41 +115,78 @@ def _blind(sight: RegionSight, now: float, since: float) -> Words:
 
 
 def _permission(incident: Incident, sight: RegionSight, now: float, since: float) -> Words:
-    denied = sight.denied
+    where, denied = sight.key.region, sight.denied
     if not denied:
-        sentence = f"AWS denied {_and(incident.named)} in {sight.key.region}, and denies nothing just now."
-        return Words(_subject(sight, "permission denied before, not just now"), sentence, todo=POLICY)
+        sentence = f"AWS denied {_and(incident.named)} in {where}, and denies nothing just now."
+        return Words("permission denied before, not just now", sentence, todo=_policy(incident.named))
     names = [denial.operation for denial in denied]
-    shown = ", ".join(dict.fromkeys(names[:OPERATIONS_NAMED]))
-    more = f" and {len(names) - OPERATIONS_NAMED} more" if len(names) > OPERATIONS_NAMED else ""
     lost = "; ".join(dict.fromkeys(LOSSES.get(name, "what it is for does not happen") for name in names))
-    head = "nobody is watching, " if sight.is_locked_out else ""
+    asked = _and(dict.fromkeys(names))
+    is_refused = any(denial.credentials for denial in denied)
     return Words(
-        subject=_subject(sight, f"{head}permission lost: {shown}{more}"),
-        sentence=f"AWS denies {_and(dict.fromkeys(names))} in {sight.key.region}: {lost}.",
+        subject=_what_is_denied(sight),
+        sentence=f"{REFUSED} in {where} ({asked}): {lost}."
+        if is_refused
+        else f"AWS denies {asked} in {where}: {lost}.",
         facts=(
             ("denied since", time_of_day(since, now)),
             *((denial.operation, _quoted(denial.sentence)) for denial in denied),
             *((f"{denial.operation} of", _named(denial.tables)) for denial in denied if denial.tables),
         ),
-        done="Nothing of the Region can be read, so nothing is changed."
-        if sight.is_locked_out
-        else "Everything else goes on.",
-        todo=_mend(denied),
+        done=_what_goes_on(sight),
+        todo=_mend(sight),
     )
 
 
-def _mend(denied: Sequence[Denial]) -> str:
-    if any(denial.credentials for denial in denied):
-        return "Renew the watcher's AWS credentials, or give it a role; `watcher doctor` tells when AWS takes them."
-    return f"Allow it: {POLICY}"
+def _what_is_denied(sight: RegionSight) -> str:
+    if any(denial.credentials for denial in sight.denied):
+        return f"nobody is watching: {REFUSED}" if sight.is_locked_out else REFUSED
+    names = [denial.operation for denial in sight.denied]
+    more = f" and {len(names) - OPERATIONS_NAMED} more" if len(names) > OPERATIONS_NAMED else ""
+    head = "nobody is watching, " if sight.is_locked_out else ""
+    return f"{head}permission lost: {', '.join(names[:OPERATIONS_NAMED])}{more}"
+
+
+def _what_goes_on(sight: RegionSight) -> str:
+    if sight.is_locked_out:
+        return "Nothing of the Region can be read, so nothing is changed."
+    off = [denial for denial in sight.denied if denial.stops_changes]
+    if not off:
+        return "Everything else goes on."
+    tables = [] if any(not denial.tables for denial in off) else sorted({name for one in off for name in one.tables})
+    of = f" of {_named(tables)}" if tables else ""
+    return f"Tables are watched and alerts go out, but no capacity{of} is changed."
+
+
+def _mend(sight: RegionSight) -> str:
+    missing = [denial.operation for denial in sight.denied if not denial.credentials]
+    steps = [f"Allow it: {_policy(missing)}"] if missing else []
+    if len(missing) < len(sight.denied):
+        steps.insert(
+            0,
+            "Renew the watcher's AWS credentials, mount them where it runs, or give it a role; `watcher doctor` tells "
+            "when AWS takes them.",
+        )
+    if sight.is_locked_out:
+        steps.append(f"Watch {sight.key.region} by hand until then.")
+    elif sight.acting and any(denial.stops_changes for denial in sight.denied):
+        steps.append("Raise capacity by hand until then.")
+    return " ".join(steps)
+
+
+def _policy(operations: Collection[str]) -> str:
+    act = " --mode act" if CHANGES.intersection(operations) else ""
+    return (
+        f"`watcher iam-policy{act}` prints the statement that is needed, and `watcher doctor` tells what is still "
+        "denied."
+    )
 
 
 def _overdue(incident: Incident, sight: RegionSight, now: float) -> Words:
     where, gap = sight.key.region, sight.gap
     if gap is None:
         sentence = f"No pass over {where} finished in time; passes do again, and are watched until that has lasted."
-        return Words(_subject(sight, "a pass was overdue, passes finish again"), sentence, todo="Nothing for now.")
+        return Words("a pass was overdue, passes finish again", sentence, todo="Nothing for now.")
     lasted, since = duration(gap.until - gap.since), time_of_day(gap.since, now)
     what = "was" if gap.is_over else "is"
     why = f"; it {what} {gap.doing}" if gap.doing else ""
@@ -139,7 +202,7 @@ def _overdue(incident: Incident, sight: RegionSight, now: float) -> Words:
         todo = f"Watch {where} by hand. Look at the watcher's log and /healthz; restart the watcher if it stays stuck: "
         todo += "what it began is reconciled at the next start."
     return Words(
-        subject=_subject(sight, subject),
+        subject=subject,
         sentence=sentence,
         facts=(("not watched", _tables(sight)), ("opened", time_of_day(incident.opened_at, now))),
         done="" if gap.is_over else "Nothing is raised or lowered meanwhile.",
@@ -151,9 +214,9 @@ def _lease_lost(sight: RegionSight, now: float, since: float) -> Words:
     where = sight.key.region
     if not sight.store_error:
         sentence = f"The watcher of {where} can write down its state again, and acts again."
-        return Words(_subject(sight, "the state store is back, not yet for long"), sentence, todo="Nothing for now.")
+        return Words("the state store is back, not yet for long", sentence, todo="Nothing for now.")
     return Words(
-        subject=_subject(sight, "nothing is changed any more: the watcher's state store is lost"),
+        subject="nothing is changed any more: the watcher's state store is lost",
         sentence=f"The watcher of {where} cannot write down its state, so it observes and changes nothing: "
         f"{_quoted(sight.store_error)}.",
         facts=(("lost since", time_of_day(since, now)), ("only observed", _tables(sight))),
@@ -187,7 +250,7 @@ def _resolved(incident: Incident, sight: RegionSight, now: float) -> Words:
             f"The watcher of {where} could write down its state again for {calm}, and acts again.",
         ),
     }[incident.cause]
-    return Words(_subject(sight, subject), sentence, todo="Nothing.")
+    return Words(subject, sentence, todo="Nothing.")
 
 
 def _named(tables: Sequence[str]) -> str:

@@ -50,7 +50,8 @@ class Explanation:
     """cause: the worst of the table; sentence: the verdict in plain words. new_decisions: those worth recording
     (a change, or a hold whose reason differs from the last one recorded), and what is said of the table as a whole.
     on_demand_since: since when on-demand billing is advised, None while it is not; on_demand_advice: in words.
-    hot_keys: the verdicts on hot keys by index ("" for the table), where there was reason to ask."""
+    hot_keys: the verdicts on hot keys by index ("" for the table), where there was reason to ask. demand: where the
+    incident is, units per second as its messages tell it; None where there is no incident, or none is known."""
 
     cause: Cause
     sentence: str
@@ -62,6 +63,7 @@ class Explanation:
     on_demand_since: float | None = None
     on_demand_advice: str = ""
     hot_keys: Mapping[str, HotKeyFinding] = field(default_factory=dict)
+    demand: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ hours for the price of one point), so stores persist everything here except the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from watcher.core.insights import SamplerMode
 from watcher.core.learned import Learned
@@ -100,6 +100,17 @@ class Incident:
     followed_at: float = 0.0
     retell: bool = False
     bad_since: float | None = None
+
+    def up_to(self, now: float) -> Incident:
+        """Without instants to come, which a clock that was wrong has left: its end must not wait for them."""
+        return replace(
+            self,
+            opened_at=min(self.opened_at, now),
+            last_bad=min(self.last_bad, now),
+            closed_at=None if self.closed_at is None else min(self.closed_at, now),
+            followed_at=min(self.followed_at, now),
+            bad_since=None if self.bad_since is None else min(self.bad_since, now),
+        )
 
 
 @dataclass(frozen=True, slots=True)

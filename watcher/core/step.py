@@ -37,6 +37,7 @@ from watcher.core.reasons import Cause, Mode, Outcome, Reason
 from watcher.core.result import DimensionReport, Explanation, StepResult
 from watcher.core.schedule import floor as event_floor
 from watcher.core.state import SERIES_SECONDS, DimensionState, Incident, TableState
+from watcher.core.telling.facts import demand_told
 from watcher.core.tie import tied
 from watcher.core.track import first_needed, offers_met
 from watcher.core.tracking import recognise
@@ -131,6 +132,7 @@ def step(now: float, policy: TablePolicy, state: TableState, observation: TableO
         on_demand_since=billing.state.on_demand_since,
         on_demand_advice=billing.sentence,
         hot_keys=found,
+        demand=None if incident is None else demand_told(incident, briefing),
     )
     return StepResult(billing.state, tuple(actions), (alert,) if alert else (), explanation)
 

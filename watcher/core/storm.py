@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from watcher.core.flapping import closed, crossed
+from watcher.core.flapping import calm_needed, closed, comes_back, crossed, reopened
 from watcher.core.links import links_of
 from watcher.core.model import Alert, TableKey
 from watcher.core.policy import Links
 from watcher.core.reasons import AlertKind, Cause, IncidentState, Severity
-from watcher.core.region_state import Folded, RegionRules, RegionState, Storm
+from watcher.core.region_state import Folded, RegionRules, RegionState, Storm, up_to
 from watcher.core.region_words import HEALTH
 from watcher.core.state import Incident
 from watcher.core.storm_words import Affected, compose
@@ -28,11 +28,13 @@ MOVED = ""  # the incident of a table that was a part of the storm and is told o
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One Region after this pass's steps. key: its name is "". tables: those with an open incident, by name, after the
-    steps. were_open: the names of those that had one before them."""
+    steps. were_open: the names of those that had one before them. paused: the names of those that somebody has taken
+    upon himself: they neither make a storm nor join one, and their own messages wait."""
 
     key: TableKey
     tables: Mapping[str, Affected]
     were_open: frozenset[str] = frozenset()
+    paused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def fold(
 
     Every incident that opens is told exactly once: by its own message, by its storm, or anew after it.
     """
+    state = up_to(now, state)
     fresh = {alert.table.name: alert for alert in alerts if _opens(alert, scene)}
     recent = [(at, name) for at, name in state.opened if now - at <= rules.storm_window and name not in fresh]
     opened = (*recent, *((now, name) for name in fresh))
@@ -61,11 +64,12 @@ def fold(
     joining = _joining(rules, storm, opened, fresh, scene)
     teller = _Teller(now, rules, scene, links)
     if storm is not None:
-        storm, told = teller.follow(replace(storm, tables={**storm.tables, **joining}))
+        storm, told = teller.follow(_joined(storm, joining), news=_is_news(state.storm, storm, joining))
     elif joining:
-        storm, told = teller.tell(_begun(now, scene, joining), IncidentState.OPEN)
+        storm, told = teller.tell(teller.begun(joining, state.last_storm), IncidentState.OPEN)
     else:
-        return Folding(replace(state, opened=opened), tuple(alerts))
+        last = state.last_storm if comes_back(rules, state.last_storm, now) else None
+        return Folding(replace(state, opened=opened, last_storm=last), tuple(alerts))
     # What joined or ended in this pass is a part of it even where it is over now.
     folded = tuple(replace(alert, storm=storm.incident.id) if _is_folded(alert, storm) else alert for alert in alerts)
     speaking = {alert.table.name for alert in folded if _is_told(alert)}
@@ -74,7 +78,8 @@ def fold(
         return Folding(replace(state, opened=opened, storm=storm), folded, told, alone)
     left = frozenset(name for name, table in storm.tables.items() if table.is_open)
     # What went into this storm does not count towards the next.
-    return Folding(replace(state, opened=(), storm=None), folded, told, left | alone)
+    ended = replace(state, opened=(), storm=None, last_storm=storm.incident)
+    return Folding(ended, folded, told, left | alone)
 
 
 def _is_told(alert: Alert) -> bool:
@@ -108,7 +113,8 @@ def _followed(storm: Storm | None, scene: Scene) -> Storm | None:
         if seen is None or seen.incident.id != folded.incident:
             tables[name] = replace(folded, is_open=False)
         elif seen.incident.cause.kind is storm.incident.cause.kind:
-            tables[name] = replace(folded, cause=seen.incident.cause, is_open=True)
+            critical = folded.is_critical or seen.incident.severity is Severity.CRITICAL
+            tables[name] = replace(folded, cause=seen.incident.cause, is_open=True, is_critical=critical)
         else:
             tables[name] = replace(folded, incident=MOVED, is_open=False)
     return replace(storm, tables=tables)
@@ -125,27 +131,38 @@ def _joining(
     begins with them."""
     kinds = [storm.incident.cause.kind] if storm else list(AlertKind)
     for kind in kinds:
-        recent = {name for _, name in opened if _kind_of(scene, name) is kind}
+        recent = {name for _, name in opened if _kind_of(scene, name) is kind and name not in scene.paused}
         many = 0 < rules.storm_tables <= len(recent)
         grows = storm is not None and any(name in storm.tables and name not in fresh for name in recent)
         if many or grows:
-            return {
-                name: Folded(scene.tables[name].incident.id, scene.tables[name].incident.cause)
-                for name in fresh
-                if name in recent
-            }
+            return {name: _part(scene.tables[name].incident) for name in fresh if name in recent}
     return {}
+
+
+def _part(incident: Incident) -> Folded:
+    return Folded(incident.id, incident.cause, is_critical=incident.severity is Severity.CRITICAL)
+
+
+def _joined(storm: Storm, joining: Mapping[str, Folded]) -> Storm:
+    """With the tables that join. One that was critical in it before stays so: the storm is one thread."""
+    was = {name for name, folded in storm.tables.items() if folded.is_critical}
+    again = {name: replace(part, is_critical=part.is_critical or name in was) for name, part in joining.items()}
+    return replace(storm, tables={**storm.tables, **again})
+
+
+def _is_news(before: Storm | None, storm: Storm, joining: Mapping[str, Folded]) -> bool:
+    """Whether an incident joins that no message has told, or a table becomes critical: whoever looks after that table
+    alone must not wait. An incident that only comes back is still listed."""
+    known = {} if before is None else before.tables
+    listed = {folded.incident for folded in known.values()}
+    was = {name for name, folded in known.items() if folded.is_critical}
+    critical = {name for name, folded in {**storm.tables, **joining}.items() if folded.is_critical}
+    return bool({part.incident for part in joining.values()} - listed or critical - was)
 
 
 def _is_folded(alert: Alert, storm: Storm) -> bool:
     folded = storm.tables.get(alert.table.name)
     return folded is not None and folded.incident == alert.incident
-
-
-def _begun(now: float, scene: Scene, joining: Mapping[str, Folded]) -> Storm:
-    cause, severity = _cause(joining), _severity(scene, joining)
-    ident = f"{scene.key.region}.{Cause.STORM}.{int(now)}"
-    return Storm(Incident(ident, now, cause, "", severity, 1, 0.0, now), joining, len(joining))
 
 
 def _cause(tables: Mapping[str, Folded]) -> Cause:
@@ -155,11 +172,8 @@ def _cause(tables: Mapping[str, Folded]) -> Cause:
     return Cause.STORM if worst.kind is Cause.STORM.kind else worst
 
 
-def _severity(scene: Scene, tables: Mapping[str, Folded]) -> Severity:
-    critical = any(
-        folded.is_open and scene.tables[name].incident.severity is Severity.CRITICAL for name, folded in tables.items()
-    )
-    return Severity.CRITICAL if critical else Severity.WARNING
+def _severity(tables: Mapping[str, Folded]) -> Severity:
+    return Severity.CRITICAL if any(folded.is_critical for folded in tables.values()) else Severity.WARNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,49 +183,61 @@ class _Teller:
     scene: Scene
     links: Links
 
-    def follow(self, storm: Storm) -> tuple[Storm, tuple[Alert, ...]]:
-        """What there is to say of a storm that was told before: at most one message."""
+    def begun(self, tables: Mapping[str, Folded], last: Incident | None) -> Storm:
+        """A storm that begins: a new incident, or the last one's of its kind, where that ended not long ago."""
+        cause, severity = _cause(tables), _severity(tables)
+        ident = f"{self.scene.key.region}.{Cause.STORM}.{int(self.now)}"
+        incident = Incident(ident, self.now, cause, "", severity, 1, 0.0, self.now)
+        if last is not None and last.cause.kind is cause.kind and comes_back(self.rules, last, self.now):
+            incident = replace(reopened(last), cause=cause, severity=severity)
+        return Storm(incident, tables, len(tables), began=self.now)
+
+    def follow(self, storm: Storm, *, news: bool) -> tuple[Storm, tuple[Alert, ...]]:
+        """What there is to say of a storm that was told before: at most one message. news: whether the readers of one
+        of its tables have not heard of that."""
+        if any(folded.is_open for folded in storm.tables.values()):
+            storm = replace(storm, incident=replace(storm.incident, last_bad=self.now))
         incident = storm.incident
-        if self._is_over(storm):
+        if not news and self._is_over(storm):
             ended = replace(storm, incident=closed(incident, self.now))
             return self.tell(ended, IncidentState.RESOLVED)
-        severity = max(incident.severity, _severity(self.scene, storm.tables), key=list(Severity).index)
+        severity = max(incident.severity, _severity(storm.tables), key=list(Severity).index)
         grown = replace(incident, severity=severity, followed_at=self.now)
-        if severity is not incident.severity or self._has_grown(storm):
+        if news or len(storm.tables) > incident.events:
             grown = replace(grown, cause=_cause(storm.tables), sequence=incident.sequence + 1)
             return self.tell(replace(storm, incident=grown), IncidentState.WORSENED)
         due = crossed(self.rules.repeats, incident.opened_at, incident.followed_at, self.now)
         if due:
             again = replace(grown, sequence=incident.sequence + 1)
-            storm, (alert,) = self.tell(replace(storm, incident=again), IncidentState.OPEN)
+            storm, (alert,) = self.tell(replace(storm, incident=again), IncidentState.OPEN, reminder=True)
             return storm, (replace(alert, repeats=due),)
         return replace(storm, incident=grown), ()
 
-    def _has_grown(self, storm: Storm) -> bool:
-        """To twice of what was listed; or at all, and nothing has been told for so long that whoever looks after one of
-        the new tables must not wait any longer."""
-        joined = len(storm.tables) > storm.incident.events
-        waited = self.now - storm.incident.last_bad >= self.rules.storm_window
-        return self._listed(storm) >= 2 * storm.told or (joined and waited)
-
     def _is_over(self, storm: Storm) -> bool:
         left = sum(folded.is_open for folded in storm.tables.values())
-        lingers = self.now - storm.incident.opened_at >= LINGERING
-        return left == 0 or (lingers and left <= max(LITTLE, len(storm.tables) / 10))
+        if left == 0:
+            # Its tables have been calm for long enough already; one that came back is not believed at once.
+            calm = calm_needed(self.rules, storm.incident.flaps) - calm_needed(self.rules, 0)
+            return self.now - storm.incident.last_bad >= calm
+        began = storm.incident.opened_at if storm.began is None else storm.began
+        return self.now - began >= LINGERING and left <= max(LITTLE, len(storm.tables) / 10)
 
     def _apart(self, storm: Storm) -> list[str]:
         """Tables in the same kind of trouble that have threads of their own."""
         kind = storm.incident.cause.kind
         return sorted(
-            name for name in self.scene.tables if name not in storm.tables and _kind_of(self.scene, name) is kind
+            name
+            for name in self.scene.tables.keys() - self.scene.paused
+            if name not in storm.tables and _kind_of(self.scene, name) is kind
         )
 
     def _listed(self, storm: Storm) -> int:
         return len(storm.tables) + len(self._apart(storm))
 
-    def tell(self, storm: Storm, state: IncidentState) -> tuple[Storm, tuple[Alert]]:
-        incident = replace(storm.incident, followed_at=self.now, last_bad=self.now, events=float(len(storm.tables)))
-        words = compose(storm, state, self.scene.key.region, self.scene.tables, self._apart(storm), self.now)
+    def tell(self, storm: Storm, state: IncidentState, *, reminder: bool = False) -> tuple[Storm, tuple[Alert]]:
+        incident = replace(storm.incident, followed_at=self.now, events=float(len(storm.tables)))
+        region, tables, apart = self.scene.key.region, self.scene.tables, self._apart(storm)
+        words = compose(storm, state, region, tables, apart, self.now, reminder=reminder)
         alert = Alert(
             incident=incident.id,
             sequence=incident.sequence,
@@ -229,5 +255,6 @@ class _Teller:
             todo=words.todo,
             links=(*links_of(self.links, self.scene.key, "", incident.cause), HEALTH),
             tables=tuple(sorted(storm.tables)),
+            critical=tuple(sorted(name for name, folded in storm.tables.items() if folded.is_critical)),
         )
         return replace(storm, incident=incident, told=self._listed(storm)), (alert,)

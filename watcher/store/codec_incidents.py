@@ -97,6 +97,8 @@ def _write_alert(alert: Alert) -> Json:
             "tables": list(alert.tables) or None,
             "repeats": list(alert.repeats) or None,
             "storm": alert.storm or None,
+            # Also where none is: without it, it was written before tables had severities of their own.
+            "critical": list(alert.critical) if alert.tables or alert.critical else None,
         }
     )
 
@@ -121,23 +123,44 @@ def _read_alert(document: Json) -> Alert:
         tables=read_texts(document.get("tables", [])),
         repeats=read_numbers(document.get("repeats", [])),
         storm=read_text(document.get("storm", "")),
+        critical=read_texts(document.get("critical", _critical_of_old(document))),
     )
 
 
+def _critical_of_old(document: Json) -> object:
+    """Of an alert written before tables had severities of their own: all of its tables have the alert's."""
+    return document.get("tables", []) if document["severity"] == Severity.CRITICAL.value else []
+
+
 def _write_folded(folded: Folded) -> Json:
-    return {"incident": folded.incident, "cause": folded.cause.value, "is_open": folded.is_open}
+    return present(
+        {
+            "incident": folded.incident,
+            "cause": folded.cause.value,
+            "is_open": folded.is_open,
+            "is_critical": folded.is_critical or None,
+        }
+    )
 
 
 def _read_folded(document: Json) -> Folded:
-    return Folded(read_text(document["incident"]), Cause(document["cause"]), read_flag(document["is_open"]))
+    return Folded(
+        incident=read_text(document["incident"]),
+        cause=Cause(document["cause"]),
+        is_open=read_flag(document["is_open"]),
+        is_critical=read_flag(document.get("is_critical", False)),
+    )
 
 
 def _write_storm(storm: Storm) -> Json:
-    return {
-        "incident": write_incident(storm.incident),
-        "tables": {name: _write_folded(folded) for name, folded in storm.tables.items()},
-        "told": storm.told,
-    }
+    return present(
+        {
+            "incident": write_incident(storm.incident),
+            "tables": {name: _write_folded(folded) for name, folded in storm.tables.items()},
+            "told": storm.told,
+            "began": storm.began,
+        }
+    )
 
 
 def _read_storm(document: Json) -> Storm:
@@ -145,6 +168,7 @@ def _read_storm(document: Json) -> Storm:
         incident=read_incident(document["incident"]),
         tables={name: _read_folded(folded) for name, folded in document["tables"].items()},
         told=read_integer(document["told"]),
+        began=maybe(read_number, document.get("began")),
     )
 
 
@@ -157,6 +181,7 @@ def _write_region(state: RegionState) -> Json:
             "opened": [[at, name] for at, name in state.opened],
             "storm": None if state.storm is None else _write_storm(state.storm),
             "finished_at": state.finished_at,
+            "last_storm": None if state.last_storm is None else write_incident(state.last_storm),
         }
     )
 
@@ -169,6 +194,7 @@ def _read_region(document: Json) -> RegionState:
         opened=tuple((read_number(at), read_text(name)) for at, name in document["opened"]),
         storm=maybe(_read_storm, document.get("storm")),
         finished_at=maybe(read_number, document.get("finished_at")),
+        last_storm=maybe(read_incident, document.get("last_storm")),
     )
 
 

@@ -49,7 +49,7 @@ class Format(Generic[T]):
                 hint="this is a defect of the watcher; report it with this message",
             ) from error
 
-    def decode(self, text: str, where: str = "the state store") -> T:
+    def decode(self, text: str | bytes, where: str = "the state store") -> T:
         """The value. Raises StoreError, naming ``where``, for a document that is damaged or of an unknown version."""
         try:
             document = json.loads(text)

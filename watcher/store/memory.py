@@ -167,8 +167,13 @@ class MemoryStore:
     ) -> None:
         with self._session("counting a failed delivery"):
             for message in self._waiting(messages):
-                again = message.outgoing.next_attempt if next_attempt is None else next_attempt
-                message.outgoing = replace(message.outgoing, attempts=message.outgoing.attempts + 1, next_attempt=again)
+                one = message.outgoing
+                message.outgoing = replace(
+                    one,
+                    attempts=one.attempts + 1,
+                    next_attempt=one.next_attempt if next_attempt is None else next_attempt,
+                    first_failed_at=now if one.first_failed_at is None else one.first_failed_at,
+                )
             if next_attempt is None:
                 self._close(messages, now)
 

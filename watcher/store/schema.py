@@ -75,7 +75,8 @@ _LEARNED = (
 
 # ``told`` outlives the messages that were delivered: an incident may be open for longer than messages are kept. A row
 # goes when the end of its incident is told. Of an older file's incidents, those count as told whose last delivered
-# message was not the end (no text in a document can look like the field: its quotes are escaped there).
+# message was not the end (no text in a document can look like the field: its quotes are escaped there). Since when an
+# older file's messages fail is not known: they are given up later for it.
 _INCIDENTS = (
     "CREATE TABLE regions (name TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT",
     """
@@ -95,7 +96,8 @@ _INCIDENTS = (
         WHERE closed_at IS NOT NULL AND dead = 0 GROUP BY incident, topic
     ) last JOIN alerts ON alerts.id = last.alert WHERE instr(alerts.document, '"state":"resolved"') = 0
     """,
-    "ALTER TABLE messages ADD COLUMN silenced INTEGER NOT NULL DEFAULT 0",  # closed by a pause, never sent
+    "ALTER TABLE messages ADD COLUMN silenced INTEGER NOT NULL DEFAULT 0",  # pointless, closed without being sent
+    "ALTER TABLE messages ADD COLUMN first_failed_at REAL",
 )
 
 # One entry per version, oldest first. An entry that has been released is never edited: files have been through it.

@@ -30,6 +30,11 @@ _SAVE_STATE = """
 """  # an unchanged state costs no page write
 
 _HISTORY = "SELECT document FROM decisions ORDER BY time DESC, id DESC LIMIT ?"
+# As bytes: text that is not UTF-8 is damage of this one document, and no failure of the statement.
+_PAUSES = """
+    SELECT pattern, region, since, until, CAST(document AS BLOB) FROM pauses
+    WHERE until > ? ORDER BY since DESC, pattern, region
+"""
 _HISTORY_OF_TABLE = "SELECT document FROM decisions WHERE name = ? ORDER BY time DESC, id DESC LIMIT ?"
 
 
@@ -52,11 +57,12 @@ class SqliteStore:
 
         exclusive: take ``<path>.lock``, so that no second watcher uses the file. read_only: see :meth:`reader`.
         busy_seconds: how long to wait for another process's write to the same file. on_loss: told, in one sentence,
-        of what was left out because it is replaceable and cannot be read.
+        of what cannot be read and was left out, or was taken for the safer of what it may be.
         """
         self._path = Path(path)
         self._read_only = read_only
         self._on_loss = on_loss
+        self._told: set[str] = set()  # what on_loss was told that would be found again at each reading
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._teardown = ExitStack()
@@ -173,7 +179,22 @@ class SqliteStore:
 
     def outbox(self, now: float) -> Sequence[Thread]:
         with self._session("reading the outbox") as connection:
-            return sqlite_outbox.threads(connection, now, self._subject)
+            waiting = sqlite_outbox.threads(connection, now, self._subject)
+        if waiting.damaged:
+            self._give_up_damaged(waiting.damaged, now)
+        return waiting.threads
+
+    def _give_up_damaged(self, damaged: Sequence[tuple[str, str, str]], now: float) -> None:
+        for why, message, topic in damaged:
+            self._tell_once(message + topic, f"message {message} to {topic} cannot be read and is given up: {why}")
+        # Where they cannot be closed, all others are told none the less, and the next reading tries again.
+        with suppress(StoreError), self._transaction("giving up a message") as connection:
+            sqlite_outbox.bury(connection, damaged, now)
+
+    def _tell_once(self, about: str, sentence: str) -> None:
+        if about not in self._told:
+            self._told.add(about)
+            self._on_loss(sentence)
 
     def hearers(self, incident: str) -> Sequence[str]:
         with self._session("reading the outbox") as connection:
@@ -193,7 +214,7 @@ class SqliteStore:
 
     def failed(self, messages: Sequence[Outgoing], now: float, error: str, next_attempt: float | None) -> None:
         with self._transaction("counting a failed delivery") as connection:
-            self._agree(sqlite_outbox.count_failure(connection, messages, error, next_attempt))
+            self._agree(sqlite_outbox.count_failure(connection, messages, now, error, next_attempt))
             if next_attempt is None:
                 self._agree(sqlite_outbox.close(connection, messages, now, "dead"))
 
@@ -202,8 +223,21 @@ class SqliteStore:
             raise self._refusal("closing a message", objection)
 
     def pauses(self, now: float) -> Sequence[Pause]:
-        query = "SELECT document FROM pauses WHERE until > ? ORDER BY since DESC, pattern, region"
-        return [PAUSE.decode(document, self._subject) for (document,) in self._select("reading pauses", query, now)]
+        return [self._pause_of(*row) for row in self._select("reading pauses", _PAUSES, now)]
+
+    def _pause_of(self, match: str, region: str, since: float, until: float, document: bytes) -> Pause:
+        """What somebody asked for and cannot be read may have asked for more than silence."""
+        try:
+            return PAUSE.decode(document, self._subject)
+        except StoreError as error:
+            where = f"{match} in {region}" if region else match
+            self._tell_once(
+                f"{match} {region} {since}",
+                f"the pause of {where} cannot be read, so nothing is changed there either until it ends; "
+                f"resume it and pause anew: {error.cause}",
+            )
+            reason = "what was asked for cannot be read, so nothing is changed either"
+            return Pause(match, since, until, reason, region=region, advise_only=True)
 
     def pause(self, pause: Pause) -> None:
         with self._transaction("pausing") as connection:

@@ -40,7 +40,7 @@ def _footer(alert: Alert) -> Sequence[str]:
     return (
         _place(alert),
         f"{alert.severity}, {alert.state}{reminder}, cause {alert.cause}",
-        f"incident {alert.incident}, message {alert.sequence}, since {iso(alert.opened_at)}, as of {iso(alert.time)}",
+        f"incident {alert.incident}, message {alert.sequence}, opened {iso(alert.opened_at)}, as of {iso(alert.time)}",
     )
 
 

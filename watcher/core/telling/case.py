@@ -19,7 +19,7 @@ class Case:
     """cause: what holds now; the incident's own unless that has passed and something else has not; NONE while it is
     calm and the incident waits for its end. view: where it hurts, None where that cannot be said. decisions: those
     worth telling. blocked: the held change, of CANNOT_ACT. keys: the verdict that names hot keys, where the cause asks
-    for one."""
+    for one. before: the incident as its readers know it, None where it opens, or comes back."""
 
     incident: Incident
     state: IncidentState
@@ -31,6 +31,7 @@ class Case:
     decisions: Sequence[Decision]
     blocked: tuple[Dimension, Blocked] | None
     keys: HotKeyFinding | None
+    before: Incident | None = None
 
     @property
     def now(self) -> float:
@@ -45,13 +46,27 @@ class Case:
         return [decision for decision in self.decisions if decision.is_change]
 
     @property
+    def found(self) -> HotKeyFinding | None:
+        """The verdict that names hot keys, where that alone is the news."""
+        is_named = self.before is not None and self.before.named != self.incident.named
+        if not is_named or self.state is not IncidentState.OPEN or self.reminder or self.retold:
+            return None
+        return hottest(self.briefing.hot_keys, self.incident.index)
+
+    @property
     def is_done(self) -> bool:
         """Whether what is told of is a deed, and no advice."""
         return any(decision.mode is Mode.ACT for decision in self.changes)
 
 
 def case_of(
-    incident: Incident, state: IncidentState, briefing: Briefing, *, reminder: bool = False, retold: bool = False
+    incident: Incident,
+    state: IncidentState,
+    briefing: Briefing,
+    *,
+    reminder: bool = False,
+    retold: bool = False,
+    before: Incident | None = None,
 ) -> Case:
     blocked = longest_held(briefing.blocked, incident.index)
     cause = _cause(incident, briefing.diagnosis, blocked)
@@ -67,6 +82,7 @@ def case_of(
         decisions=_worth_telling(view, briefing.decisions),
         blocked=blocked if cause is Cause.CANNOT_ACT else None,
         keys=hottest(briefing.hot_keys, incident.index) if cause in ASKS_FOR_KEYS else None,
+        before=before,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from watcher.core.briefing import Briefing
 from watcher.core.budget import budget
 from watcher.core.diagnose import CURED_BY_CAPACITY, THROTTLING, View
 from watcher.core.hot_keys import HotKey, HotKeyFinding, KeyVerdict
@@ -12,7 +13,8 @@ from watcher.core.latency import LEARNING_MINUTES
 from watcher.core.model import Billing, Throughput
 from watcher.core.reasons import Cause, IncidentState
 from watcher.core.series import MINUTE
-from watcher.core.telling.case import Case, wanted
+from watcher.core.state import Incident
+from watcher.core.telling.case import Case, case_of, wanted
 from watcher.core.telling.held import by_hand
 from watcher.core.telling.money import cost_of
 from watcher.core.telling.names import CAUSE_WORDS, UNDER_WAY, ordinal, place
@@ -26,13 +28,16 @@ def facts_of(case: Case) -> tuple[tuple[str, str], ...]:
     if case.state is IncidentState.RESOLVED:
         return tuple(_of_the_end(case))
     cost, command = cost_of(case), by_hand(case)
+    # Where capacity is neither the matter nor moved, its price and what may be lowered are noise.
+    is_of_capacity = case.cause not in (Cause.SLOW, Cause.BLIND) or bool(case.changes)
     return (
         ("since", _since(case)),
+        *_before(case),
         *_of_the_place(case),
         *_of_latency(case),
         *_of_keys(case.cause, case.incident.index, case.briefing.hot_keys),
-        *_decreases(case),
-        *([("cost", cost)] if cost else ()),
+        *(_decreases(case) if is_of_capacity else ()),
+        *([("cost", cost)] if cost and is_of_capacity else ()),
         *([("by hand", command)] if command else ()),
     )
 
@@ -42,6 +47,19 @@ def _since(case: Case) -> str:
     began = min(case.incident.opened_at, first_seen(case))
     when = f"{time_of_day(began, case.now)}, {duration(max(0.0, case.now - began))} ago"
     return f"{when}; this is the {ordinal(case.incident.flaps + 1)} time" if case.incident.flaps else when
+
+
+def _before(case: Case) -> Facts:
+    """Of what got worse, what it was at its worst until now."""
+    before = case.before
+    if case.state is not IncidentState.WORSENED or before is None:
+        return []
+    worst = ""
+    if before.cause in THROTTLING:
+        worst = f", {percent(before.peak)} of requests at its worst"
+    elif before.cause is Cause.SLOW:
+        worst = f", {before.peak:.1f} times the normal at its worst"
+    return [("before", f"{before.severity}: {CAUSE_WORDS[before.cause]}{worst}")]
 
 
 def first_seen(case: Case) -> float:
@@ -61,7 +79,7 @@ def _of_the_place(case: Case) -> Facts:
     if view is None or case.cause is Cause.BLIND:
         return []
     facts = [
-        ("demand", _rate(_demand(case.cause, view))),
+        ("demand", _demand_told(case, view)),
         ("consumed", _rate(view.consumed)),
         ("provisioned", f"{units(view.provisioned)} units/s" if view.provisioned else "on demand"),
     ]
@@ -82,6 +100,23 @@ def _needed(case: Case, view: View) -> Facts:
     held = (d for d in case.decisions if d.dimension == view.dimension and d.reason not in UNDER_WAY)
     goals = [goal for goal in map(wanted, held) if goal is not None]
     return [("needed" if goal > view.provisioned else "enough", f"{units(goal)} units/s") for goal in goals]
+
+
+def demand_told(incident: Incident, briefing: Briefing) -> float | None:
+    """What a message tells as the demand of an open incident, units per second."""
+    case = case_of(incident, IncidentState.OPEN, briefing)
+    return None if case.view is None else _demand(case.cause, case.view)
+
+
+def _demand_told(case: Case, view: View) -> str:
+    """The highest of the window; with the newest beside it where a decision speaks of that, and it is another."""
+    told = _rate(_demand(case.cause, view))
+    here = (decision for decision in case.decisions if decision.dimension == view.dimension)
+    for decision in here:
+        newest = decision.evidence.get("demand")
+        if newest is not None and rate(newest) != told and f"demand {rate(newest)}" in decision.sentence:
+            return f"{told} at the highest, {rate(newest)} in the newest minute"
+    return told
 
 
 def _demand(cause: Cause, view: View) -> float | None:
@@ -165,8 +200,8 @@ def _of_the_end(case: Case) -> Facts:
         facts.append(("throttled in all", count(incident.events, "event")))
     part = case.briefing.description.throughputs.get(incident.index)
     if part is not None and case.briefing.description.billing is not Billing.ON_DEMAND:
-        facts.append(
-            ("provisioned now", ", ".join(f"{kind}s {units(part.units[kind])}" for kind in sorted(part.units)))
-        )
-        facts.append(("decreases left", _left(now, part)))
+        where = f" ({place(incident.index)})" if incident.index else ""
+        provisioned = ", ".join(f"{kind}s {units(part.units[kind])}" for kind in sorted(part.units))
+        facts.append(("provisioned now", f"{provisioned}{where}"))
+        facts.append(("decreases left", f"{_left(now, part)}{where}"))
     return facts

@@ -18,6 +18,8 @@ from watcher.core.telling.money import a_day
 from watcher.core.telling.names import HELD_WORDS, place
 from watcher.core.words import capitalised, duration, time_of_day, units
 
+# What AWS refuses whoever asks for it.
+REFUSED_TO_ALL = frozenset({Outcome.QUOTA, Outcome.INVALID, Outcome.GONE})
 # An IAM action as AWS's refusals and our own hints name it.
 IAM_ACTION = re.compile(r"\b(?:dynamodb|application-autoscaling|cloudwatch|iam|kms):[A-Z][A-Za-z]+")
 
@@ -62,16 +64,17 @@ def by_hand(case: Case) -> str:
         target, goal = (case.briefing.scaling or {}).get(hold.dimension), wanted(hold)
         within = target is not None and goal is not None and goal <= target.max
         return set_minimum(description, hold.dimension, goal) if within and goal is not None else ""
-    if hold is not None and (hold.reason not in BY_HAND or _is_above_quota(case, hold)):
+    if hold is not None and (hold.reason not in BY_HAND or _is_refused_to_all(case, hold)):
         return ""
     goals = {d.dimension: d.after if d.is_change else wanted(d) for d in case.decisions}
     known = {dimension: goal for dimension, goal in goals.items() if goal is not None}
     return update_table(description, known) if known else ""
 
 
-def _is_above_quota(case: Case, hold: Decision) -> bool:
+def _is_refused_to_all(case: Case, hold: Decision) -> bool:
+    """Whether AWS refuses the call itself, whoever makes it."""
     refusal = case.briefing.refusal
-    return hold.reason is Reason.HOLD_REFUSED and refusal is not None and refusal.outcome is Outcome.QUOTA
+    return hold.reason is Reason.HOLD_REFUSED and refusal is not None and refusal.outcome in REFUSED_TO_ALL
 
 
 def _key(case: Case, dimension: Dimension) -> str:
@@ -167,6 +170,8 @@ def refusal_todo(outcome: Outcome, detail: str, by_hand_words: str) -> str:
         return "Nothing for now: AWS throttles changes of tables in this Region, and it is tried again next minute."
     if outcome in (Outcome.BUSY, Outcome.CANCELLED, Outcome.UNCHANGED, Outcome.UNKNOWN, Outcome.SUPERSEDED):
         return "Nothing for now: it is looked at again next minute."
+    if outcome in REFUSED_TO_ALL:
+        return "Mend what AWS's words name: the same call made by hand is refused too."
     return f"Mend what AWS's words name; until then {by_hand_words}."
 
 

@@ -13,6 +13,10 @@ SUBJECT_LIMIT = 99  # SNS: less than 100 characters
 SHORTEST_NAME = 24
 SHORTEST_INDEX = 12
 
+# How the subject of a message goes on after the name, where it tells that something open has become worse.
+WORSE = "worse: "
+WORSE_CRITICAL = "worse (critical): "
+
 CAUSE_WORDS: Mapping[Cause, str] = {
     Cause.PROVISIONED: "too little capacity",
     Cause.KEY_RANGE: "one key range is too hot",

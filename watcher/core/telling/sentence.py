@@ -13,7 +13,7 @@ from watcher.core.reasons import Cause, IncidentState
 from watcher.core.series import MINUTE
 from watcher.core.state import Blocked, Incident
 from watcher.core.telling.case import Case, longest_held, wanted
-from watcher.core.telling.names import CAUSE_WORDS, held_sentence, ordinal, whose
+from watcher.core.telling.names import CAUSE_WORDS, held_sentence, ordinal, place, whose
 from watcher.core.words import capitalised, count, duration, milliseconds, percent, rate, time_of_day, units
 
 
@@ -36,7 +36,7 @@ def _what_is(case: Case) -> str:
 
 def _again(case: Case, text: str) -> str:
     flaps = case.incident.flaps
-    if not flaps or case.state is not IncidentState.OPEN or case.reminder or case.retold:
+    if not flaps or case.state is not IncidentState.OPEN or case.reminder or case.retold or case.found is not None:
         return text
     since = time_of_day(case.incident.opened_at, case.now)
     return f"Again, for the {ordinal(flaps + 1)} time since {since}: {_within(text)}"
@@ -145,9 +145,11 @@ def resolved_of(case: Case) -> str:
     if incident.cause is Cause.BLIND:
         return f"{name} can be seen again; {was_open} (CloudWatch was silent)."
     if incident.cause is Cause.CANNOT_ACT:
-        return f"{name} has what it needs: no change is held any more; {was_open}."
+        where = f" ({place(incident.index)})" if incident.index else ""
+        return f"{name} has what it needs: no change is held any more; {was_open}{where}."
     calm = duration(_calm_seen(case))
-    return f"{name} is well again: nothing bad for {calm}; {was_open} ({CAUSE_WORDS[incident.cause]})."
+    where = f"{place(incident.index)}: " if incident.index else ""
+    return f"{name} is well again: nothing bad for {calm}; {was_open} ({where}{CAUSE_WORDS[incident.cause]})."
 
 
 def _calm_seen(case: Case) -> float:
