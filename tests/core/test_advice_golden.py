@@ -24,7 +24,7 @@ from watcher.core.model import TABLE_WRITE, Alert, Dimension, Kind, TableDescrip
 from watcher.core.policy import Bounds
 from watcher.core.prices import PROVISIONED_PRICE, dollars
 from watcher.core.reasons import Cause, IncidentState, Mode
-from watcher.core.telling.held import TODO
+from watcher.core.telling.held import TO_DO
 from watcher.core.telling.names import CAUSE_WORDS, HELD_SENTENCES, HELD_WORDS, SUBJECT_LIMIT
 
 SITUATIONS = [(family, situation) for family, situations in FAMILIES.items() for situation in situations()]
@@ -66,7 +66,7 @@ def test_every_cause_has_words() -> None:
 def test_whatever_may_hold_a_change_has_words_and_a_remedy(reason: str) -> None:
     assert reason in HELD_WORDS
     assert reason in HELD_SENTENCES
-    assert reason in HOLDS_A_DECREASE or reason in TODO
+    assert reason in HOLDS_A_DECREASE or reason in TO_DO
 
 
 @EVERY

@@ -31,7 +31,7 @@ def held_todo(case: Case) -> str:
     if case.blocked is not None and not case.blocked[1].rising:
         return _costs_money(case, decision)
     reason = decision.reason if case.blocked is None else case.blocked[1].reason
-    return TODO.get(reason, _no_fresh_data)(case, decision)
+    return TO_DO.get(reason, _no_fresh_data)(case, decision)
 
 
 def the_hold(case: Case) -> Decision | None:
@@ -238,7 +238,7 @@ def _costs_money(case: Case, decision: Decision) -> str:
     return f"Nothing is at risk: it costs money only{money}.{next_one}"
 
 
-TODO: Mapping[Reason, Callable[[Case, Decision], str]] = {
+TO_DO: Mapping[Reason, Callable[[Case, Decision], str]] = {
     Reason.HOLD_AT_MAX: _at_max,
     Reason.HOLD_AUTO_SCALING: _auto_scaling,
     Reason.HOLD_FOREIGN_CHANGE: _foreign,
